@@ -158,6 +158,7 @@ class Action(StrEnum):
     ABANDON = "abandon"
     CHOOSE = "choose"
     ASK_AGAIN = "ask_again"
+    TRY_REST = "try_rest"
     ANSWER = "answer"
     SELECT = "select"
     EDIT = "edit"

@@ -135,7 +135,7 @@ async def _advance(
     call = state.plan.calls[state.next_index]
     objection = await _objection(executor, call)
     if objection is not None:
-        await writer.commit(_failed(state, objection))
+        await writer.commit(_failed(state, objection, nothing_happened=True))
         return
     try:
         started = await writer.commit(_started(state, hand, limits.get(call.server, 0.0), found or ()))
@@ -144,7 +144,7 @@ async def _advance(
         return
     late = _too_late(started, clock)
     if late is not None:
-        await writer.commit(_failed(state, late))
+        await writer.commit(_failed(state, late, nothing_happened=True))
         return
     await _call(writer, state, executor, hand, grace=grace)
 
@@ -225,7 +225,7 @@ async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: s
     try:
         output = calling.result()
     except CallNotSentError as error:
-        end = _failed(state, Text("not sent: {why}", why=error.text))
+        end = _failed(state, Text("not sent: {why}", why=error.text), nothing_happened=True)
     except CallOutcomeUnknownError as error:
         end = unknown(state, error.text)
     except Exception as error:  # noqa: BLE001 - whatever it was, it may have come after the call had left
@@ -268,10 +268,17 @@ def _succeeded(state: Executing, result: str) -> CallSucceeded:
     return CallSucceeded(index=index, server=call.server, tool=call.tool, arguments=call.arguments, result=result)
 
 
-def _failed(state: Executing, reason: str) -> CallFailed:
+def _failed(state: Executing, reason: str, *, nothing_happened: bool = False) -> CallFailed:
     index = state.next_index
     call = state.plan.calls[index]
-    return CallFailed(index=index, server=call.server, tool=call.tool, arguments=call.arguments, reason=reason)
+    return CallFailed(
+        index=index,
+        server=call.server,
+        tool=call.tool,
+        arguments=call.arguments,
+        reason=reason,
+        nothing_happened=nothing_happened,
+    )
 
 
 def unknown(state: Executing, reason: str) -> CallOutcomeUnknown:

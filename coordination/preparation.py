@@ -11,11 +11,11 @@ from coordination.domain.caller import Caller
 from coordination.domain.conditions import CallContext
 from coordination.domain.tool_rules import UNKNOWN_CALL
 from coordination.errors import ConfigError, ToolServerError
-from coordination.ports import Model, ReadLists, ServerSpec, ToolCatalogue, ToolDefinition, ToolHub
+from coordination.ports import Model, ReadLists, ReadTools, ServerSpec, ToolCatalogue, ToolDefinition, ToolHub
 from coordination.read_lists import Accepted, lists_now, missing
-from coordination.run_options import RunProfile
+from coordination.run_options import AgentProfile, RunProfile
 from coordination.text import Text
-from coordination.toolbox import offer, unusable_tools
+from coordination.toolbox import OfferedTool, offer, unusable_tools
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +72,16 @@ class PreparedRun:
     profile: RunProfile
     participants: tuple[Participant, ...]
     absent: Mapping[str, Text] = field(default_factory=dict[str, Text])
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentTools:
+    """What one agent may touch while it plans, and what it can't."""
+
+    tools: Mapping[str, OfferedTool]
+    reader: ReadTools
+    absent: tuple[str, ...] = ()
+    unusable: Mapping[str, ToolDefinition] = field(default_factory=dict[str, ToolDefinition])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,15 +152,63 @@ async def prepare(
     accepted = await _accepted(prepared, found, read_lists)
     participants: list[Participant] = []
     for agent, model in zip(profile.agents, prepared.models(), strict=True):
-        tools = offer(agent, found.definitions, accepted, now, asked)
-        allowed = frozenset((tool.definition.server, tool.definition.tool) for tool in tools.values() if tool.may_read)
-        reader = hub.reader(agent.servers, allowed, caller)
-        absent = tuple(server.name for server in agent.servers if server.name in found.absent)
-        unusable = unusable_tools(agent, found.definitions, tools)
+        own = _tools_of(agent, hub, found, accepted, caller=caller, now=now, asked=asked)
         participants.append(
-            Participant(profile=agent, model=model, tools=tools, reader=reader, absent=absent, unusable=unusable)
+            Participant(
+                profile=agent,
+                model=model,
+                tools=own.tools,
+                reader=own.reader,
+                absent=own.absent,
+                unusable=own.unusable,
+            )
         )
     return PreparedRun(profile=profile, participants=tuple(participants), absent=found.absent)
+
+
+async def prepare_tools(
+    prepared: Prepared,
+    number: int,
+    hub: ToolHub,
+    caller: Caller | None = None,
+    *,
+    read_lists: ReadLists | None = None,
+    now: RunProfile | None = None,
+    asked: CallContext = UNKNOWN_CALL,
+) -> AgentTools:
+    """The tools of the agent of this number alone, as `prepare` would give them; no model is built.
+
+    Raises:
+        ConfigError: the rules name tools that do not exist, or there is no such agent.
+        ToolServerError: a server that is not optional can't be used.
+    """
+    profile = prepared.profile
+    agent = next((each for each in profile.agents if each.number == number), None)
+    if agent is None:
+        raise ConfigError([Text("the config has no agent {number}", number=number)])
+    found = await list_tools(hub, profile.servers)
+    accepted = await _accepted(prepared, found, read_lists)
+    return _tools_of(agent, hub, found, accepted, caller=caller, now=now, asked=asked)
+
+
+def _tools_of(
+    agent: AgentProfile,
+    hub: ToolHub,
+    found: ServerTools,
+    accepted: Accepted | None,
+    *,
+    caller: Caller | None,
+    now: RunProfile | None,
+    asked: CallContext,
+) -> AgentTools:
+    tools = offer(agent, found.definitions, accepted, now, asked)
+    allowed = frozenset((tool.definition.server, tool.definition.tool) for tool in tools.values() if tool.may_read)
+    return AgentTools(
+        tools=tools,
+        reader=hub.reader(agent.servers, allowed, caller),
+        absent=tuple(server.name for server in agent.servers if server.name in found.absent),
+        unusable=unusable_tools(agent, found.definitions, tools),
+    )
 
 
 async def _accepted(prepared: Prepared, found: ServerTools, read_lists: ReadLists | None) -> Accepted | None:

@@ -11,8 +11,9 @@ from typing import assert_never
 from coordination.domain import states as s
 from coordination.domain.ballot import Answer, Ballot
 from coordination.domain.canonical_json import JsonObject
-from coordination.domain.events import Exchange
+from coordination.domain.events import Exchange, RunRequested
 from coordination.domain.plan import Failed, OutcomeUnknown, Plan, PlannedCall, Receipt, Skipped, Succeeded
+from coordination.domain.preset_plan import Purpose
 from coordination.domain.states import Feedback, Question, RunState
 from coordination.ports import ToolSpec
 from coordination.run_options import AgentProfile, RunOptions, Strictness
@@ -152,6 +153,22 @@ def report_system(agent: AgentProfile) -> str:
         )
         if part
     )
+
+
+_BEGAN_WITH: dict[Purpose, str] = {
+    "rest": "An earlier run did part of this. What is wanted now is only the rest, which did not run:",
+    "undo": "An earlier run did this. What is wanted now is to take back what it did, by these calls:",
+}
+
+
+def request_of(request: RunRequested) -> str:
+    """What is asked for. Of a run that began with a plan, that is its calls, and not the whole request again."""
+    preset = request.preset
+    if preset is None:
+        return request.prompt
+    calls = [f"{call.server}.{call.tool} {call.arguments}" for call in preset.calls]
+    wanted = data("calls", "\n".join(calls))
+    return "\n\n".join((data("first_request", request.prompt), _BEGAN_WITH[preset.purpose], wanted))
 
 
 def report(prompt: str, plan: Plan, receipts: Sequence[Receipt]) -> str:

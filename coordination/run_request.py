@@ -9,11 +9,6 @@ from coordination.errors import RefusedError
 from coordination.run_options import MAX_PROMPT
 from coordination.text import Text
 
-EXTERNAL_ASK = Text(
-    "Only full members can ask for a run here. For guests, bots and people from other organizations, an operator must "
-    "set ask.external in the configuration."
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
@@ -63,7 +58,11 @@ def checked_prompt(text: str) -> str:
 
 def authors_for(request: RunRequest) -> Authors:
     """Whose words a run is made of: who asks now, and everybody of the run that it goes on from."""
-    requester, before = request.requester, request.goes_on_from
+    return authors_after(request.requester, request.goes_on_from)
+
+
+def authors_after(requester: Person, before: Authors | None) -> Authors:
+    """Whose words a run of this requester is made of, if it goes on from one that was made of these people's."""
     if before is None:
         return Authors(requester=requester)
     people = s.with_person(before.earlier, before.requester)

@@ -20,7 +20,7 @@ from coordination.authorization import (
     message,
     resolution_on,
 )
-from coordination.budget import NothingSpent, daily
+from coordination.budget import NothingSpent
 from coordination.current_rules import (
     CurrentRules,
     Freezes,
@@ -40,10 +40,8 @@ from coordination.current_rules import (
 )
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.canonical_json import config_digest
 from coordination.domain.events import RunEvent, Verdict
 from coordination.domain.policy import (
-    RULES_VERSION,
     Authors,
     Person,
     Policy,
@@ -52,6 +50,7 @@ from coordination.domain.policy import (
     apart_from,
     leaves_nobody,
 )
+from coordination.domain.preset_plan import Purpose
 from coordination.domain.states import RunState
 from coordination.domain.transitions import evolve, replay
 from coordination.errors import (
@@ -66,8 +65,10 @@ from coordination.errors import (
 from coordination.plan_edits import edited_call, plan_chosen, plan_edited, plan_selected
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
 from coordination.preparation import Configure
+from coordination.run_admission import check_may_ask, requested
+from coordination.run_links import link
 from coordination.run_options import RunProfile
-from coordination.run_request import EXTERNAL_ASK, RunRequest, authors_for, checked_prompt
+from coordination.run_request import RunRequest, checked_prompt
 from coordination.run_writer import PendingAppend, RunTurns, append_surely, job_for
 from coordination.text import Text
 
@@ -124,7 +125,7 @@ class Coordinator:
             ConflictError: there is a run of the name that was kept free.
         """
         prompt = checked_prompt(request.prompt)
-        event = await self._requested(prompt, request)
+        event = await requested(prompt, request, self._log, self._configure, self._spending, self._clock)
         run = request.run or self._new_id()
         for _ in range(_MAX_RACES):
             now = self._clock.now()
@@ -142,31 +143,18 @@ class Coordinator:
             return run
         raise ConflictError(run, 0)
 
-    async def _requested(self, prompt: str, request: RunRequest) -> e.RunRequested:
-        """The event of a request that may be made, whose configuration is stored."""
-        profile = self._configure(request.config_text, request.origin, request.requester.tenant).profile
-        if request.requester.is_deleted or (request.requester.is_external and not profile.asks_external):
-            raise RefusedError("external_ask", EXTERNAL_ASK)
-        refusal = await daily(profile.daily, self._spending, clock=self._clock, requester=request.requester)()
-        if refusal is not None:
-            raise RefusedError("used_up", refusal)
-        stored_under = config_digest(request.config_text, request.origin)
-        await self._log.save_config(stored_under, request.config_text, request.origin)
-        authors = authors_for(request)
-        return e.RunRequested(
-            tenant=request.requester.tenant,
-            prompt=prompt,
-            requester=request.requester,
-            config=request.config_name,
-            config_digest=stored_under,
-            agents=tuple(agent.id for agent in profile.agents),
-            history=request.history,
-            earlier_requesters=authors.earlier,
-            earlier_shapers=authors.shapers,
-            rules_version=RULES_VERSION,
-            asked_in=request.asked_in,
-            config_is_named=request.config_is_named,
-        )
+    async def link(self, run: str, purpose: Purpose, by: Person, *, name: str = "") -> str:
+        """Have a run begin with a plan that follows from this one, under the name kept free. Returns the name of the run there is.
+
+        Raises:
+            RefusedError: nothing is left to plan to this end; or they may not ask for a run, or the day's limits are used up.
+        """
+        request = (await self._read(run, by.tenant))[0].request
+        profile = self._configure(*await self._log.load_config(request.config_digest), by.tenant).profile
+        await check_may_ask(profile, by, self._spending, self._clock)
+        made = await link(self._log, self._clock, self._new_id, run, purpose, by, name=name)
+        self._engine.wake()
+        return made
 
     async def state(self, run: str, tenant: str | None = None) -> RunState:
         """The state now; a plan that is past its time is logged as expired first, whoever looks."""

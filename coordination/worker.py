@@ -29,12 +29,13 @@ from coordination.current_rules import (
 from coordination.deliberation import Deliberation, DeliberationFailed, DeliberationInput, Participant, abandon
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.ballot import Election
+from coordination.domain.ballot import Answer, Election
 from coordination.domain.caller import Caller
 from coordination.domain.day_caps import Caps
 from coordination.domain.events import ModelRetried, RunEvent
 from coordination.domain.plan import Plan, Receipt
 from coordination.domain.policy import Person, policy_actor
+from coordination.domain.preset_plan import PresetPlan
 from coordination.domain.quorums import all_of
 from coordination.errors import ConfigError, ModelError, ToolServerError
 from coordination.execution import GRACE, AwayAfter, Guard, execute, never_away, unknown
@@ -52,10 +53,12 @@ from coordination.ports import (
     TurnContext,
     UserMessage,
 )
-from coordination.preparation import Configure, Prepared, PreparedRun, prepare
+from coordination.preparation import AgentTools, Configure, Prepared, PreparedRun, prepare, prepare_tools
+from coordination.preset_plans import election_of, planned
 from coordination.previews import changed_since, check_required, read_all
 from coordination.questions import PeopleAsked
 from coordination.retry import RetryBudget, send_with_retry
+from coordination.run_links import begin_all
 from coordination.run_options import RunProfile
 from coordination.run_writer import ATTEMPTS, RunMoved, RunWriter, is_foreseen, no_stray_cancellation, told
 from coordination.text import Text
@@ -195,6 +198,9 @@ class Worker:
 
     async def _deliberate(self, writer: RunWriter, job: Job) -> None:
         state = writer.state
+        if isinstance(state, s.Ended):
+            await begin_all(self._log, self._clock, writer.run)  # The job of a run that is linked to this one.
+            return
         if isinstance(state, s.Queued) or (
             isinstance(state, s.ChangesWanted | s.Deliberating) and state.revision == job.revision
         ):
@@ -205,7 +211,10 @@ class Worker:
             prepared = await self._prepare(state.request)
             people = PeopleAsked(writer, self._clock, prepared.profile.options)
             async with _kept_in_step(writer, self._log, people):
-                await self._coordinate(writer, state, prepared, people)
+                if state.request.preset is not None and state.revision == 1:
+                    await self._propose(writer, state, state.request.preset, prepared)
+                else:
+                    await self._coordinate(writer, state, prepared, people)
         except (ConfigError, ToolServerError, DeliberationFailed) as error:
             await writer.commit(e.RunFailed(reason=error.text))
 
@@ -219,7 +228,7 @@ class Worker:
         for server, reason in prepared_run.absent.items():
             writer.record(e.ServerUnavailable(revision=state.revision, server=server, reason=reason))
         question = DeliberationInput(
-            prompt=state.request.prompt,
+            prompt=prompts.request_of(state.request),
             revision=state.revision,
             history=state.request.history,
             feedback=state.feedback,
@@ -258,21 +267,7 @@ class Worker:
             await writer.commit(e.RunAnswered(text=winner.text, author=author, election=election))
             return
         by = prepared.participants[winner.agent - 1]
-        readings = await read_all(winner.calls, by.tools, by.reader)
-        check_required(winner.calls, readings)
-        policy = prepared.profile.policy.with_needs(all_of(call.needs for call in winner.calls))
-        plan = Plan(
-            tenant=state.request.tenant,
-            run=writer.run,
-            revision=state.revision,
-            author=author,
-            text=winner.text,
-            calls=winner.calls,
-            policy=policy,
-            expires_at=self._clock.now() + timedelta(seconds=policy.expires_after),
-            readings=readings,
-        )
-        plan = self._under_rules_of_now(plan, state.request, await rules_now(self._current, writer.run, state.request))
+        plan = await self._plan(writer, state, prepared.profile, by, winner)
         proposed = e.PlanProposed(
             plan=plan, digest=plan.digest, election=election, written_after_vote=written_after_vote
         )
@@ -283,6 +278,45 @@ class Worker:
         approved = e.ApprovalGiven(by=policy_actor(plan.tenant), digest=plan.digest)
         job = Job(task="execute", run=writer.run, tenant=plan.tenant, revision=plan.revision)
         await writer.commit(proposed, approved, job=job)
+
+    async def _propose(self, writer: RunWriter, state: s.Deliberating, preset: PresetPlan, prepared: Prepared) -> None:
+        """Have people decide on the plan that the run begins with; no model is asked."""
+        now = await rules_now(self._current, writer.run, state.request)
+        caller, asked = _caller(state.request), context_of(state.request)
+        agent = await prepare_tools(
+            prepared, preset.agent, self._hub, caller, read_lists=self._read_lists, now=now, asked=asked
+        )
+        today = await self._started_today(state.request, prepared.profile, now)
+        calls = await planned(preset, agent, prepared.profile.options, writer.record, today)
+        election = election_of(preset, calls)
+        plan = await self._plan(writer, state, prepared.profile, agent, election.winner)
+        counted = await self._counted_today(plan)
+        await writer.commit(e.PlanProposed(plan=plan, digest=plan.digest, election=election, started_today=counted))
+
+    async def _plan(
+        self,
+        writer: RunWriter,
+        state: s.Deliberating,
+        profile: RunProfile,
+        by: Participant | AgentTools,
+        winner: Answer,
+    ) -> Plan:
+        """The plan of an answer, with what its previews read, under the rules then and now."""
+        readings = await read_all(winner.calls, by.tools, by.reader)
+        check_required(winner.calls, readings)
+        policy = profile.policy.with_needs(all_of(call.needs for call in winner.calls))
+        plan = Plan(
+            tenant=state.request.tenant,
+            run=writer.run,
+            revision=state.revision,
+            author=f"agent{winner.agent}.final",
+            text=winner.text,
+            calls=winner.calls,
+            policy=policy,
+            expires_at=self._clock.now() + timedelta(seconds=policy.expires_after),
+            readings=readings,
+        )
+        return self._under_rules_of_now(plan, state.request, await rules_now(self._current, writer.run, state.request))
 
     async def _started_today(self, request: e.RunRequested, *rules: RunProfile | None) -> Mapping[str, int]:
         """The calls that count for caps of the day; they are counted only where one of these rules has such a cap."""
@@ -378,7 +412,7 @@ class Worker:
                 )
                 report = await write_report(
                     participant,
-                    state.request.prompt,
+                    prompts.request_of(state.request),
                     plan=state.plan,
                     receipts=state.receipts,
                     clock=self._clock,

@@ -76,7 +76,8 @@ _TARGET = 300
 
 def title(view: RunView) -> RichText:
     """What was asked, in quotes, shortened."""
-    return catalog.rich("card.title", prompt=one_line(view.request.prompt, _TITLE))
+    preset, prompt = view.request.preset, one_line(view.request.prompt, _TITLE)
+    return catalog.rich("card.title" if preset is None else f"card.title_{preset.purpose}", prompt=prompt)
 
 
 def asked_by(view: RunView, *, is_linked: bool = False) -> RichText:

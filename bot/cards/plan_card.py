@@ -8,6 +8,7 @@ from typing import Literal
 
 from bot.attached_files import files_in
 from bot.cards.error_messages import plain_text
+from bot.cards.linked_runs import beginning, preset_of
 from bot.cards.lookalikes import lookalikes_in
 from bot.cards.parts import (
     approvers,
@@ -121,7 +122,7 @@ def plan_markdown(view: RunView, plan: Plan) -> str:
         catalog.text("file.heading", plan=short(plan.digest), run=visible(view.run)),
         _fenced(visible_lines(view.request.prompt)),
         catalog.text("file.author", author=plan.author, until=f"{plan.expires_at:%Y-%m-%d %H:%M %Z}"),
-        _fenced(visible_lines(plan.text)),
+        *([_fenced(visible_lines(plan.text))] if plan.text else []),
     ]
     if where := [f"{visible(server)}: {visible(target)}" for server, target in targets_of(plan)]:
         parts += [catalog.text("file.targets"), _fenced("\n".join(where))]
@@ -166,7 +167,8 @@ def decision_card(view: RunView, state: s.AwaitingDecision) -> Card:
     sections: list[Section] = [*_revised(view, plan), CallList(calls=calls), *preview_sections(plan), *targets(plan)]
     now = (*frozen(state.frozen_by), *_rules_now(view, state))
     sections += [Alert(line=line) for line in (*now, *_warnings(view, state), *_echoes(view, plan))]
-    sections += [plain(_choice(view, state)), quoted(plan.text), *_files(view), plain(*_needs(state))]
+    words = (quoted(plan.text),) if plan.text else ()  # Nobody wrote any where the run began with its plan.
+    sections += [plain(_choice(view, state)), *words, *_files(view), plain(*_needs(state))]
     return Card(
         severity=Severity.DECIDE,
         status=catalog.text("status.decide"),
@@ -230,8 +232,11 @@ def outcome_of(election: Election, what: Literal["plan", "answer"] = "plan") -> 
 def _choice(view: RunView, state: s.AwaitingDecision) -> RichText:
     if view.because:
         return catalog.rich(f"again.{view.because}")
+    preset = preset_of(view)
     if view.chosen_by is None:
-        return outcome_of(state.election)
+        return outcome_of(state.election) if preset is None else beginning(preset)
+    if view.revised and preset is not None:
+        return catalog.rich(f"won.preset_{view.revised}", who=mention(view.chosen_by))
     if view.revised:
         return catalog.rich(f"won.{view.revised}", who=mention(view.chosen_by))
     return catalog.rich("won.chosen", who=mention(view.chosen_by), author=author(state.plan.author))
@@ -247,7 +252,7 @@ def _warnings(view: RunView, state: s.AwaitingDecision) -> list[RichText]:
     lines: list[RichText] = []
     if state.written_after_vote:
         lines.append(catalog.rich("warn.after_vote", author=author(state.plan.author)))
-    if not state.election.is_consensus:
+    if not state.election.is_consensus and preset_of(view) is None:
         lines.append(catalog.rich("warn.no_consensus"))
     if any(call.is_destructive for call in state.plan.calls):
         lines.append(catalog.rich("warn.destroys"))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
+from bot.cards.linked_runs import link_buttons, link_lines
 from bot.cards.parts import (
     asked_by,
     author,
@@ -226,7 +227,8 @@ def finished_card(view: RunView, state: s.Finished) -> Card:
     done = sum(isinstance(receipt, Succeeded) for receipt in state.receipts)
     is_done = done == len(state.plan.calls)
     key = "status.done" if is_done else "status.stopped" if state.stopped_by else "status.incomplete"
-    sections: list[Section] = [_decided(view, state.approvals), replace(_calls(view, state), is_compact=False)]
+    decided = plain(_approved(view, state.approvals), *link_lines(view))
+    sections: list[Section] = [decided, replace(_calls(view, state), is_compact=False)]
     if state.report:
         sections += [plain(catalog.rich("report.by", author=author(state.plan.author))), quoted(state.report)]
     return Card(
@@ -236,6 +238,7 @@ def finished_card(view: RunView, state: s.Finished) -> Card:
         reference=asked_by(view, is_linked=True),
         sections=tuple(sections),
         buttons=(
+            *link_buttons(view),
             *_plan_anew(view, state),
             Button(action=Action.DETAILS, label=catalog.text("button.details"), target=target(view, state.plan)),
         ),
@@ -271,10 +274,17 @@ def ended_card(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.Ru
         status=catalog.text(f"status.{state.kind}"),
         title=title(view),
         reference=asked_by(view, is_linked=True),
-        sections=(plain(_ending(view, state), catalog.rich("ended.nothing_ran")),),
-        buttons=(Button(action=Action.ASK_AGAIN, label=catalog.text("button.ask_again"), target=target(view)),),
+        sections=(plain(_ending(view, state), catalog.rich("ended.nothing_ran"), *link_lines(view)),),
+        buttons=_once_more(view),
         footer=identified(view, plan, *_totals(view)),
     )
+
+
+def _once_more(view: RunView) -> tuple[Button, ...]:
+    """Of a run that began with a plan nobody asks for the whole request again: its calls are what is left."""
+    if view.request.preset is not None:
+        return link_buttons(view)
+    return (Button(action=Action.ASK_AGAIN, label=catalog.text("button.ask_again"), target=target(view)),)
 
 
 def _ending(view: RunView, state: s.Rejected | s.Expired | s.Cancelled | s.RunBroken) -> RichText:
@@ -305,8 +315,12 @@ def _waiting(state: s.Executing | s.Reporting | s.NeedsHuman) -> tuple[Section, 
 
 
 def _decided(view: RunView, approvals: tuple[Person, ...]) -> Section:
+    return plain(_approved(view, approvals))
+
+
+def _approved(view: RunView, approvals: tuple[Person, ...]) -> RichText:
     at = Timestamp(view.decided_at or view.updated_at)
-    return plain(catalog.rich("decided.approved", who=people(approvals), at=at))
+    return catalog.rich("decided.approved", who=people(approvals), at=at)
 
 
 def _what_runs(state: s.NeedsHuman) -> RichText:

@@ -55,6 +55,7 @@ _OfRun: TypeAlias = (
     | e.CallsSkipped
     | e.RunFinished
     | e.RunFailed
+    | e.RunLinked
 )
 
 _Circumstance: TypeAlias = (
@@ -216,11 +217,8 @@ def _call_line(event: _OfCall) -> tuple[RichText, Status]:
 
 def _run_line(event: _OfRun, view: RunView) -> tuple[RichText, Status]:
     match event:
-        case e.RunRequested(requester=requester, prompt=prompt):
-            said = one_line(prompt, _ANSWER)
-            return catalog.rich(
-                "timeline.asked", who=mention(requester), prompt=said, run=StyledText(visible(view.run), "bold")
-            ), Status.WAITING
+        case e.RunRequested() | e.RunLinked():
+            return _request(event, view), Status.WAITING
         case e.DeliberationStarted():
             return catalog.rich(_beginning(view)), Status.WORKING
         case e.PlanProposed() | e.RunAnswered():
@@ -254,6 +252,18 @@ def _run_line(event: _OfRun, view: RunView) -> tuple[RichText, Status]:
             return catalog.rich("timeline.failed", reason=one_line(reason, _REASON)), Status.FAILED
         case _:
             assert_never(event)
+
+
+def _request(event: e.RunRequested | e.RunLinked, view: RunView) -> RichText:
+    """Who asked for this run, or for one that follows from it."""
+    if isinstance(event, e.RunLinked):
+        run = StyledText(visible(event.run), "bold")
+        return catalog.rich(f"linked.{event.purpose}", who=mention(event.by), run=run)
+    who, run = mention(event.requester), StyledText(visible(view.run), "bold")
+    if event.preset is not None:
+        before = StyledText(visible(event.preset.run), "bold")
+        return catalog.rich(f"timeline.asked_{event.preset.purpose}", who=who, run=run, before=before)
+    return catalog.rich("timeline.asked", who=who, prompt=one_line(event.prompt, _ANSWER), run=run)
 
 
 def _circumstance(event: _Circumstance) -> tuple[RichText, Status]:

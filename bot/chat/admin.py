@@ -67,6 +67,7 @@ _AUDITED_EVENTS = (
     e.ResolutionApproved,
     e.WordsVoided,
     e.CallResolved,
+    e.RunLinked,
 )
 
 

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from bot.cards.linked_runs import LINK_ACTIONS
 from bot.cards.parts import mention
 from bot.cards.plan_edits import EditableArgument, edit_form, edited_argument, selected_indexes, selection_form
+from bot.cards.text import visible
 from bot.chat.card_sync.context import with_link
 from bot.chat.card_sync.snapshot import unknown_outcome_of
 from bot.chat.platform import ChannelRef
@@ -21,18 +23,20 @@ from bot.chat.service_port import (
     PressButton,
     Private,
     Reply,
+    Started,
     SubmitText,
 )
 from bot.chat.start_run import AskAgain, RunStarter
 from bot.chat.store import AuditEntry, ButtonRecord, CardCopy, CardRecord, ChatStore, Done, Gone, Live, Reposting
 from bot.chat.thread_question import as_new_run, check_answer, is_question, words_of
 from bot.i18n import catalog
-from bot.message import FORMS, Action, RichText, TextForm, Timestamp
+from bot.message import FORMS, Action, RichText, StyledText, TextForm, Timestamp
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
 from coordination.domain.plan import Plan
 from coordination.domain.policy import Person, Refusal, RunAction
+from coordination.domain.preset_plan import Purpose
 from coordination.domain.states import RunState
 from coordination.errors import RefusedError
 from coordination.plan_edits import with_argument
@@ -86,7 +90,7 @@ class ButtonHandler:
                 return reply
         if await self._is_repeated(request, by):
             return Nothing()
-        if action in (Action.ASK_AGAIN, Action.START_NEW):
+        if action in (Action.ASK_AGAIN, Action.START_NEW, *LINK_ACTIONS):
             return await self._start(action, known, AskAgain(card=card, once=request.once), by, place)
         try:
             await self._decide(by, known, action, request)
@@ -102,6 +106,8 @@ class ButtonHandler:
         """The run of a button that begins one. That of a question begins where the words were said."""
         if action is Action.START_NEW:
             return await self.run_starter.start(as_new_run(known), by, words_of(known)[1])
+        if action in LINK_ACTIONS:
+            return await self._link(LINK_ACTIONS[action], again.card, by)
         return await self.run_starter.start(again, by, place)
 
     async def _refused(
@@ -113,6 +119,19 @@ class ButtonHandler:
         if not isinstance(card.state, Done):
             await self.store.save(card, _revived(card).waking(self.clock.now()))
         return await self._refusal(error, card, by, seen=seen)
+
+    async def _link(self, purpose: Purpose, card: CardRecord, by: Person) -> Reply:
+        """Have a run begin with what is left to plan after this one, whose card then says so."""
+        made = await self.run_starter.link(card, purpose, by)
+        kept = replace(card, state=Live(post=card.state.post)) if isinstance(card.state, Done) else card
+        await self.store.save(card, kept.waking(self.clock.now()))
+        self.wake()
+        if made.is_new:
+            return Started(made.run, made.note)
+        line = catalog.rich("chat.linked_already", run=StyledText(visible(made.run), "bold"))
+        newer = await self.store.card(made.run, by.tenant)
+        url = "" if newer is None else await self.run_queries.link_of(newer)
+        return Private(with_link(done_card(line), url))
 
     async def look_again(self, cards: Sequence[CardRecord], copies: Sequence[CardCopy]) -> None:
         """Have card sync show cards and copies anew at once, whatever pause it makes: even a card that it has given up."""
@@ -288,7 +307,7 @@ class ButtonHandler:
                 return people.answer(run, known.index or 0, by, text)
             case Action.HAPPENED | Action.RUN_IT | Action.ABANDON:
                 return self._settle(by, known, _VERDICTS[action])
-            case Action.DETAILS | Action.ASK_AGAIN | Action.START_NEW:
+            case Action.DETAILS | Action.ASK_AGAIN | Action.START_NEW | Action.TRY_REST:
                 raise refused("no_button")
             case _:
                 assert_never(action)

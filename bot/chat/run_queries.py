@@ -66,7 +66,7 @@ def pages_of(view: RunView, now: datetime) -> tuple[Card, ...]:
         front,
         sections=(
             plain(catalog.rich("pages.author", author=plan.author, count=len(plan.calls))),
-            quoted(plan.text),
+            *((quoted(plan.text),) if plan.text else ()),
             Paragraph(lines=(approvers(plan.policy), catalog.rich("decide.digest", digest=plan.digest))),
         ),
         footer=(),

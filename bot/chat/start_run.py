@@ -32,14 +32,17 @@ from bot.i18n import catalog, joined
 from bot.message import Card, Mention
 from bot.variables import Environment
 from coordination.config import read_operator_policy, read_text, with_operator_policy
+from coordination.domain import states as s
 from coordination.domain.events import Exchange
-from coordination.domain.policy import Authors, Person
+from coordination.domain.linked_runs import link_of
+from coordination.domain.policy import Authors, Person, Policy
+from coordination.domain.preset_plan import Purpose
 from coordination.domain.states import RunState
 from coordination.domain.transitions import authors_in, replay
-from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError
+from coordination.errors import ConfigError, ConflictError, RefusedError, RunNotFoundError, StorageError
 from coordination.ports import Clock, NewId, RunLog
 from coordination.prompts import outcome
-from coordination.run_request import RunRequest, authors_for
+from coordination.run_request import RunRequest, authors_after, authors_for
 from coordination.service import Coordinator
 from coordination.text import Text
 
@@ -106,6 +109,15 @@ class AskAgain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Linked:
+    """The run that follows from another one. `note`: what whoever had it made should know at once."""
+
+    run: str
+    is_new: bool = False
+    note: Card | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Wanted:
     """What somebody asks for. `is_asked`: the configuration by name, and not as an earlier run had it."""
 
@@ -149,7 +161,7 @@ class RunStarter:
         if wanted is None:
             return Nothing()
         ready = await self._ready(wanted, by)
-        admitted = await self._admitted(ready, wanted)
+        admitted = await self._admitted(by, wanted, ready.limits)
         if isinstance(admitted, Repeated):
             return Started(admitted.run) if admitted.run else Nothing()
         run = admitted.run
@@ -161,6 +173,40 @@ class RunStarter:
             raise
         self.wake()
         return Started(run, ready.note)
+
+    async def link(self, card: CardRecord, purpose: Purpose, by: Person) -> Linked:
+        """Have a run begin with what is left to plan after a card's run, with a card of its own at the same place.
+
+        Raises:
+            RefusedError: nothing is left to plan, or this person may not ask for a run of its configuration here.
+        """
+        state, authors = await self._state(card)
+        place, request = replace(place_of(card), language=card.language), state.request
+        channel_settings = await self.store.settings(place.tenant, place.settings_channel)
+        limits = limits_in(channel_settings.get(("", LIMITS_KEY)), self.limits)
+        if (made := link_of(state, purpose)) is not None:
+            if await self.store.card(made.run, by.tenant) is None:
+                with suppress(ConflictError):  # It has begun without one.
+                    await self.store.admit(replace(self._card(by, place), run=made.run), event="", limits=limits)
+            return Linked(run=await self.coordinator.link(card.run, purpose, by))
+        chosen = self._chosen(by, place, request.config, channel_settings, is_asked=False)
+        if chosen.name != request.config:
+            opened = self.config_catalog.open_to_members(place.tenant, place.settings_channel, channel_settings)
+            raise refused("not_open", name=request.config, names=", ".join(opened) or "-")
+        wanted = _Wanted(place=place, prompt=request.prompt, config=request.config)
+        admitted = await self._admitted(by, wanted, limits)
+        try:
+            run = await self.coordinator.link(card.run, purpose, by, name=admitted.run)
+        except StorageError:  # It may have been written. If it was not, card sync drops a card without a run.
+            raise
+        except Exception:
+            await self.store.withdraw(admitted.run, by.tenant)
+            raise
+        if run != admitted.run:  # Somebody else was first.
+            await self.store.withdraw(admitted.run, by.tenant)
+        policy = state.plan.policy if isinstance(state, s.Finished | s.Rejected | s.Expired) else None
+        note = None if policy is None else await self._nobody_left(policy, authors_after(by, authors))
+        return Linked(run=run, is_new=run == admitted.run, note=note)
 
     async def _wanted(
         self, request: StartRun | FollowUp | RetryRun | AskAgain, by: Person, place: ChannelRef
@@ -292,19 +338,23 @@ class RunStarter:
         pinned = approvers_in(request.config_text)
         if policy is not None and pinned is not None:
             policy = narrowed(policy, pinned)
-        if policy is None or not await self.coordinator.leaves_nobody(policy, authors_for(request)):
+        return None if policy is None else await self._nobody_left(policy, authors_for(request))
+
+    async def _nobody_left(self, policy: Policy, authors: Authors) -> Card | None:
+        """That nobody could approve what people of these words get planned; None: somebody could."""
+        if not await self.coordinator.leaves_nobody(policy, authors):
             return None
         named = [(Mention(role, one_line(role, 60), "role"),) for role in policy.roles]
         named += [(Mention(user, one_line(user, 60)),) for user in policy.users]
         names = joined(named, ", ")
         return done_card(catalog.rich("chat.nobody_left", approvers=names))
 
-    async def _admitted(self, ready: "_Ready", wanted: "_Wanted") -> CardRecord | Repeated:
+    async def _admitted(self, by: Person, wanted: "_Wanted", limits: Limits) -> CardRecord | Repeated:
         """The card of the run that may begin now."""
         for _ in range(_MOST_NAMES):
-            card = self._card(ready.request.requester, wanted.place)
+            card = self._card(by, wanted.place)
             try:
-                admission = await self.store.admit(card, event=wanted.once, limits=ready.limits)
+                admission = await self.store.admit(card, event=wanted.once, limits=limits)
             except ConflictError:
                 continue  # The name is taken.
             match admission:

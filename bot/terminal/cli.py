@@ -228,6 +228,14 @@ def _edit(
     return edit_commands.edit(_context, name, number, argument, value=value, digest=digest)
 
 
+@app.command("rest", help=_help("help.rest"))
+@reported
+def _rest(name: RunName) -> int:
+    from bot.terminal import edit_commands
+
+    return edit_commands.link(_context, name, "rest")
+
+
 @app.command("withdraw", help=_help("help.withdraw"))
 @reported
 def _withdraw(name: RunName, *, digest: Digest = "") -> int:

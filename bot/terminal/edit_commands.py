@@ -1,4 +1,4 @@
-"""Commands that make another plan of the one that waits, without agents, and the one that takes an approval back."""
+"""Commands that make another plan without agents, of the one that waits or after a run that has ended, and the one that takes an approval back."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from bot.terminal.protection import require_person
 from bot.terminal.run_commands import Decide, decided, digest_of, run_interactively, unless_refused
 from coordination.domain.canonical_json import parse
 from coordination.domain.plan import PlannedCall
+from coordination.domain.preset_plan import Purpose
 from coordination.errors import RefusedError
 from coordination.plan_edits import with_argument
 
@@ -67,6 +68,17 @@ def withdraw(context: CliContext, name: str, *, digest: str) -> Exit:
         return await application.coordinator.withdraw(run, digest_of(digest, view), console_person())
 
     return decided(context, name, act)
+
+
+def link(context: CliContext, name: str, purpose: Purpose) -> Exit:
+    """Have a run begin with what is left to plan after this one, and stay with it."""
+    require_person(context.environment)
+
+    async def begin(application: Application) -> str:
+        run = await named_run(application.log, name)
+        return await application.coordinator.link(run, purpose, console_person())
+
+    return run_interactively(context, begin)
 
 
 def _value(call: PlannedCall, argument: str) -> str:

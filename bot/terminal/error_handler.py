@@ -12,6 +12,7 @@ from typing import ParamSpec, assert_never, cast
 import typer
 
 from bot.cards.error_messages import notice_for
+from bot.cards.linked_runs import how_to_link
 from bot.cards.run_view import RunView
 from bot.cards.text import visible
 from bot.i18n import catalog
@@ -160,4 +161,4 @@ def how_to_go_on(view: RunView) -> str | None:
         case s.Queued() | s.Deliberating() | s.ChangesWanted() | s.Executing() | s.Reporting():
             return catalog.text("next.resume", run=run)
         case _:
-            return None
+            return how_to_link(view)

@@ -11,6 +11,7 @@ from coordination.domain.ballot import Election
 from coordination.domain.day_caps import Caps
 from coordination.domain.plan import Outage, Plan, PlannedCall
 from coordination.domain.policy import Person
+from coordination.domain.preset_plan import PresetPlan, Purpose
 from coordination.text import Reasoned, TextParts
 
 
@@ -255,13 +256,14 @@ class CallSucceeded(Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class CallFailed(Reasoned):
-    """The call was refused before it left, or the server answered with an error."""
+    """The call was refused before it left, or the server answered with an error. `nothing_happened`: it reached no tool."""
 
     index: int
     server: str
     tool: str
     arguments: str
     reason: str
+    nothing_happened: bool = False
     parts: TextParts | None = field(default=None, compare=False)
     kind: Literal["call_failed"] = "call_failed"
 
@@ -382,6 +384,7 @@ class RunRequested:
     rules_version: int = 1
     asked_in: str = ""
     config_is_named: bool = False
+    preset: PresetPlan | None = None
     kind: Literal["run_requested"] = "run_requested"
 
 
@@ -548,6 +551,16 @@ class RunFailed(Reasoned):
     kind: Literal["run_failed"] = "run_failed"
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunLinked:
+    """A person had the run of this name begin with a plan that follows from this one, which has ended. It comes once a purpose."""
+
+    run: str
+    purpose: Purpose
+    by: Person
+    kind: Literal["run_linked"] = "run_linked"
+
+
 RunEvent: TypeAlias = (
     RunRequested
     | DeliberationStarted
@@ -583,4 +596,5 @@ RunEvent: TypeAlias = (
     | CallsSkipped
     | RunFinished
     | RunFailed
+    | RunLinked
 )

@@ -14,6 +14,7 @@ from coordination.domain.canonical_json import Json, canonical, is_canonical_obj
 from coordination.domain.conditions import at_path, steps_of, unread
 from coordination.domain.plan import Plan, PlannedCall, over_cap
 from coordination.domain.policy import Person, RunAction, judge, judge_stop
+from coordination.domain.preset_plan import PresetPlan
 from coordination.errors import IllegalTransition
 
 _DRIFT = timedelta(minutes=1)
@@ -89,7 +90,11 @@ def check_proposal(state: s.Deliberating, event: e.PlanProposed, at: datetime) -
         raise IllegalTransition("a plan can be chosen only in place of another")
     if not is_strict(state):
         return
-    plan, winner = event.plan, event.election.winner
+    plan, winner, preset = event.plan, event.election.winner, state.request.preset
+    if preset is not None and state.revision == 1:
+        _check_preset(state, event, preset)
+        _check_frame(state, plan, at)
+        return
     if plan.author != f"agent{winner.agent}.final":
         raise IllegalTransition("the plan is not the winner's")
     if event.written_after_vote:
@@ -97,6 +102,14 @@ def check_proposal(state: s.Deliberating, event: e.PlanProposed, at: datetime) -
     elif (answer := state.ballot.newest().get(winner.agent)) is None or answer.calls != plan.calls:
         raise IllegalTransition("the plan is not the winner's answer")
     _check_frame(state, plan, at)
+
+
+def _check_preset(state: s.Deliberating, event: e.PlanProposed, preset: PresetPlan) -> None:
+    if not preset.is_made_of(event.plan.calls) or event.written_after_vote or state.ballot.answers:
+        raise IllegalTransition("the plan is not the one that the run begins with")
+    if event.plan.author != f"agent{preset.agent}.final":
+        raise IllegalTransition("the plan that the run begins with is another agent's")
+    check_recorded(state, preset.agent, event.plan.calls)
 
 
 def check_choice(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, at: datetime) -> None:

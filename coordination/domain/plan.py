@@ -155,10 +155,14 @@ class Succeeded:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """The call was refused or the server reported an error: the rest does not run."""
+    """The call was refused or the server reported an error: the rest does not run.
+
+    `nothing_happened`: it certainly was not carried out, this time or before.
+    """
 
     index: int
     reason: str
+    nothing_happened: bool = False
     kind: Literal["failed"] = "failed"
 
 

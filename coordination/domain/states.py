@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from coordination.domain.ballot import Ballot, Election
 from coordination.domain.day_caps import Caps
-from coordination.domain.events import RulesNow, RunRequested, Verdict
+from coordination.domain.events import RulesNow, RunLinked, RunRequested, Verdict
 from coordination.domain.plan import OutcomeUnknown, Plan, PlannedCall, Receipt
 from coordination.domain.policy import Authors, Person, Policy, policy_actor
 
@@ -127,6 +127,7 @@ class Executing:
         resumed_by: who had the next call run beyond what was approved: again, or after the approval's end.
         attempt: counts the executions of this plan: 1, and one more for each outcome that a person settled.
         check: whether those who had the next call run were read anew, where a worker can't read them itself.
+        is_again: whether the next call was made before, with an end that nobody knows, and people had it made again.
     """
 
     request: RunRequested
@@ -145,6 +146,7 @@ class Executing:
     resumed_by: tuple[Person, ...] = ()
     frozen_by: Person | None = None
     check: ApproverCheck | None = None
+    is_again: bool = False
     kind: Literal["executing"] = "executing"
 
     @property
@@ -247,7 +249,7 @@ class Reporting:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """The end of an approved plan."""
+    """The end of an approved plan. `linked`, here and below: the runs that began with a plan which follows from this one."""
 
     request: RunRequested
     plan: Plan
@@ -255,6 +257,7 @@ class Finished:
     receipts: tuple[Receipt, ...]
     report: str | None
     stopped_by: Person | None = None
+    linked: tuple[RunLinked, ...] = ()
     kind: Literal["finished"] = "finished"
 
 
@@ -277,6 +280,7 @@ class Rejected:
     plan: Plan
     by: Person
     reason: str
+    linked: tuple[RunLinked, ...] = ()
     kind: Literal["rejected"] = "rejected"
 
 
@@ -286,6 +290,7 @@ class Expired:
 
     request: RunRequested
     plan: Plan
+    linked: tuple[RunLinked, ...] = ()
     kind: Literal["expired"] = "expired"
 
 
@@ -296,6 +301,7 @@ class Cancelled:
     request: RunRequested
     by: Person
     reason: str
+    linked: tuple[RunLinked, ...] = ()
     kind: Literal["cancelled"] = "cancelled"
 
 
@@ -305,6 +311,7 @@ class RunBroken:
 
     request: RunRequested
     reason: str
+    linked: tuple[RunLinked, ...] = ()
     kind: Literal["failed"] = "failed"
 
 

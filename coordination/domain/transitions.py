@@ -35,6 +35,7 @@ from coordination.domain.judgement import (
     check_stop,
     check_validity,
 )
+from coordination.domain.linked_runs import linked
 from coordination.domain.plan import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
 from coordination.domain.policy import Authors, Person, RunAction, policy_actor
 from coordination.errors import IllegalTransition
@@ -50,7 +51,8 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
         case e.CallSucceeded(index=i) if i == index and state.in_flight is not None:
             return _receive(state, Succeeded(index=i, result=event.result))
         case e.CallFailed(index=i) if i == index:
-            return _receive(state, Failed(index=i, reason=event.reason))
+            nothing = event.nothing_happened and not state.is_again
+            return _receive(state, Failed(index=i, reason=event.reason, nothing_happened=nothing))
         case e.CallOutcomeUnknown(index=i) if i == index and state.in_flight is not None:
             return s.NeedsHuman(
                 request=state.request,
@@ -157,7 +159,7 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
 
 
 def _receive(state: s.Executing, receipt: Receipt) -> s.Executing | s.Reporting:
-    return _settle(replace(state, receipts=(*state.receipts, receipt), in_flight=None))
+    return _settle(replace(state, receipts=(*state.receipts, receipt), in_flight=None, is_again=False))
 
 
 def _skip(state: s.Executing, event: e.CallsSkipped) -> s.Executing | s.Reporting:
@@ -203,7 +205,7 @@ def _resolve(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> s.Exec
         resumed_by=s.with_person(state.resolvers(event.verdict), event.by) if goes_beyond else (),
     )
     if event.verdict == "run_it":
-        return base
+        return replace(base, is_again=True)
     if event.verdict == "happened":
         result = state.late_result or Text("confirmed by a person")
         done = Succeeded(index=event.index, result=result, vouched_by=event.by)
@@ -289,6 +291,8 @@ def evolve(state: s.RunState | None, event: e.RunEvent, at: datetime) -> s.RunSt
             return state
         case s.Executing() | s.Reporting() | s.Finished(), e.LateResult():
             return state
+        case s.Finished() | s.Rejected() | s.Expired() | s.Cancelled() | s.RunBroken(), e.RunLinked():
+            return linked(state, event)
         case s.Deliberating(), e.QuestionAsked() | e.QuestionAnswered() | e.QuestionExpired():
             return _ask_people(state, event, at)
         case s.AwaitingDecision() | s.Executing() | s.NeedsHuman(), e.ExecutionFrozen(by=by):

@@ -425,8 +425,8 @@ MUTANTS = [
     ),
     Mutant(
         "asking again launders the first request",
-        "service.py",
-        "            earlier_requesters=authors.earlier,\n",
+        "run_admission.py",
+        "        earlier_requesters=authors.earlier,\n",
         "",
         (EDGES,),
     ),

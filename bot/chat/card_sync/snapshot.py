@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bot.cards.linked_runs import without_links
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.chat.store import ButtonRecord, CardCopy, CardRecord, CardStore
@@ -44,7 +45,7 @@ def snapshot_of(view: RunView, now: datetime, *, refresh: float, alert: Alert | 
 def copy_of(view: RunView) -> Card:
     """The picture of a run that goes to somebody by themselves: no clock moves on it, and it begins no other run."""
     card = card_for(view, view.updated_at)
-    return replace(card, buttons=tuple(each for each in card.buttons if each.action is not Action.ASK_AGAIN))
+    return replace(card, buttons=without_links(card.buttons))
 
 
 def without_plan(snapshot: Snapshot) -> Snapshot:

@@ -1,0 +1,65 @@
+"""A plan that a run begins with, where no agent is asked for one: calls that follow from those of a run that has ended.
+
+It is decided on like any other. No call of it may have happened already, and none runs without people.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from coordination.domain.plan import Failed, Plan, PlannedCall, Receipt, Skipped, Succeeded
+
+Purpose: TypeAlias = Literal["rest", "undo"]
+"""What the calls are for: those of a plan that did not run, or those that take back what ran."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetCall:
+    """One call that is to be planned: exactly these arguments, a JSON object in canonical form. `of` is the index of the call that it follows from."""
+
+    server: str
+    tool: str
+    arguments: str
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetPlan:
+    """What a run begins with; the request's words are those of the run that it follows.
+
+    Attributes:
+        run: the run that was carried out, whole or in part.
+        digest: that of its plan.
+        agent: whose plan that was: its tools and rules hold for these calls, and it writes the report.
+    """
+
+    purpose: Purpose
+    run: str
+    digest: str
+    agent: int
+    calls: tuple[PresetCall, ...]
+
+    def is_made_of(self, calls: Sequence[PlannedCall]) -> bool:
+        """Whether a plan has exactly these calls, in this order, and each of them waits for people."""
+        planned = [(call.server, call.tool, call.arguments, call.is_automatic) for call in calls]
+        return planned == [(call.server, call.tool, call.arguments, False) for call in self.calls]
+
+
+def preset_plan(purpose: Purpose, plan: Plan, receipts: Sequence[Receipt], *, is_stopped: bool) -> PresetPlan | None:
+    """What may be planned after a plan was carried out, to this end; None: nothing. `is_stopped`: a person ended it."""
+    calls = () if is_stopped or purpose != "rest" else _rest(plan, receipts)
+    if not calls:
+        return None
+    agent = int(plan.author.removeprefix("agent").partition(".")[0])
+    return PresetPlan(purpose=purpose, run=plan.run, digest=plan.digest, agent=agent, calls=calls)
+
+
+def _rest(plan: Plan, receipts: Sequence[Receipt]) -> tuple[PresetCall, ...]:
+    """The calls that certainly did not run; none as long as it is not known of one whether it did."""
+    left = [each for each in receipts if not isinstance(each, Succeeded)]
+    if not all(isinstance(each, Skipped) or (isinstance(each, Failed) and each.nothing_happened) for each in left):
+        return ()
+    found = [(each.index, plan.calls[each.index]) for each in left]
+    return tuple(
+        PresetCall(server=call.server, tool=call.tool, arguments=call.arguments, of=index) for index, call in found
+    )

@@ -1,0 +1,84 @@
+"""Plans the calls that a run begins with as if an agent had recorded them just now: the same checks, and nothing runs.
+
+The tools are listed anew, so that their definitions and the settings of their servers are those of now; arguments are held
+against the tools' schemas, and calls against the rules then and now.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from coordination.domain.ballot import Answer, Election, Ending
+from coordination.domain.canonical_json import parse
+from coordination.domain.events import ActionRecorded, RunEvent
+from coordination.domain.plan import PlannedCall
+from coordination.domain.preset_plan import PresetCall, PresetPlan
+from coordination.domain.tool_rules import Effect
+from coordination.errors import ToolServerError
+from coordination.ports import ToolCall, ToolDefinition
+from coordination.preparation import AgentTools
+from coordination.run_options import RunOptions
+from coordination.text import Text
+from coordination.toolbox import Toolbox
+
+
+async def planned(
+    preset: PresetPlan,
+    agent: AgentTools,
+    options: RunOptions,
+    record: Callable[[RunEvent], None],
+    started_today: Mapping[str, int],
+) -> tuple[PlannedCall, ...]:
+    """The calls of a preset plan as they would be carried out now; all of them wait for people, whatever the rules let run.
+
+    `started_today` has the calls that count for caps of the day.
+
+    Raises:
+        ToolServerError: one of them can't be planned now, and why.
+    """
+
+    def kept(event: RunEvent) -> None:
+        record(replace(event, call=_for_people(event.call)) if isinstance(event, ActionRecorded) else event)
+
+    toolbox = Toolbox(preset.agent, agent.tools, agent.reader, options, kept, started_today=started_today)
+    for call in preset.calls:
+        await _record(call, agent, toolbox)
+    calls = tuple(map(_for_people, toolbox.actions))
+    if not preset.is_made_of(calls):
+        raise ToolServerError(Text("The calls would not be planned as they were."))
+    return calls
+
+
+def election_of(preset: PresetPlan, calls: tuple[PlannedCall, ...]) -> Election:
+    """What stands in the place of a vote: nobody voted."""
+    winner = Answer(agent=preset.agent, number=1, epoch=1, text="", calls=calls)
+    return Election(winner=winner, votes=0, voters=0, ending=Ending.UNVOTED)
+
+
+async def _record(call: PresetCall, agent: AgentTools, toolbox: Toolbox) -> None:
+    where: dict[str, str | float] = {"server": call.server, "tool": call.tool, "number": call.of + 1}
+    found = [(name, each) for name, each in agent.tools.items() if _names(each.definition) == (call.server, call.tool)]
+    if not found:
+        raise ToolServerError(
+            Text(
+                "Call {number} can't be planned: {server}.{tool} is not there now, or the rules that hold here forbid it.",
+                **where,
+            )
+        )
+    name, tool = found[0]
+    arguments = parse(call.arguments)
+    if not isinstance(arguments, dict) or tool.ruling(arguments).effect is Effect.READ:
+        raise ToolServerError(
+            Text("Call {number} can't be planned: the rules let {server}.{tool} run as a read.", **where)
+        )
+    result = (await toolbox.use([ToolCall(id="1", name=name, arguments=call.arguments)]))[0]
+    if result.is_error:
+        why = Text.verbatim(result.text)
+        raise ToolServerError(Text("Call {number} ({server}.{tool}) can't be planned: {why}", **where, why=why))
+
+
+def _names(definition: ToolDefinition) -> tuple[str, str]:
+    return definition.server, definition.tool
+
+
+def _for_people(call: PlannedCall) -> PlannedCall:
+    return replace(call, is_automatic=False)
