@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
 
 from bot.machine import STATE_VARIABLE, configs_folder, expanded, made
+from bot.written_values import IN_FILE, by_tenant, in_files, number, yes_or_no
 from coordination.domain.caller import KEY_VARIABLE
 from coordination.engine.fair_share import TaskLimits
 from coordination.errors import ConfigError, StorageError
@@ -29,12 +30,6 @@ TENANT_VARIABLE = "MASSGEN_BOT_TENANT"
 """Names the server or workspace that a run was asked for in, for configurations whose tool servers must stay in it."""
 
 DATABASE_FILE = "massgen-bot.sqlite"
-
-_IN_FILE = "_FILE"
-_LIKE_SECRETS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
-"""How names of secrets end that belong to nobody here, such as a provider's key. Other programs have files of such names,
-too, which need not be there.
-"""
 
 NONE = SecretStr("")
 
@@ -245,6 +240,14 @@ class Environment(BaseModel):
     discord_bot_token: Annotated[
         SecretStr, _discord("DISCORD_BOT_TOKEN", "The token. A bad one is one sentence and exit status 2.")
     ] = NONE
+    discord_members: Annotated[
+        RawText,
+        _discord(
+            "DISCORD_MEMBERS_INTENT",
+            "`yes`: members of small roles that may approve get the card in their direct messages. The application needs the "
+            "*Server Members Intent* for it: [who is told](#members-of-roles). Default `no`.",
+        ),
+    ] = ""
     discord_api_url: Annotated[
         RawText, _discord("DISCORD_API_URL", "Another address of Discord's API, for a proxy.")
     ] = ""
@@ -370,7 +373,7 @@ class Environment(BaseModel):
             ConfigError: a file that a variable names can't be read.
         """
         kinds = {field.alias: field.annotation for field in type(self).model_fields.values()}
-        variables = {**variables, **_in_files(variables, [name for name in kinds if kinds[name] is SecretStr])}
+        variables = {**variables, **in_files(variables, [name for name in kinds if kinds[name] is SecretStr])}
         super().__init__(
             **{name: SecretStr(value) if kinds.get(name) is SecretStr else value for name, value in variables.items()}
         )
@@ -396,7 +399,7 @@ class Environment(BaseModel):
         known = [name.removeprefix(OURS) for name in names if name.startswith(OURS)]
         for name in self._all:
             rest = name.removeprefix(OURS)
-            if rest != name and rest not in known and rest.removesuffix(_IN_FILE) not in known:
+            if rest != name and rest not in known and rest.removesuffix(IN_FILE) not in known:
                 near = difflib.get_close_matches(rest, known, n=1)
                 yield name, f"{OURS}{near[0]}" if near else ""
 
@@ -437,7 +440,7 @@ class Environment(BaseModel):
         Raises:
             ConfigError: it is written in another way than the page says.
         """
-        return _by_tenant(self.allowed_configs_text, "MASSGEN_BOT_ALLOWED_CONFIGS")
+        return by_tenant(self.allowed_configs_text, "MASSGEN_BOT_ALLOWED_CONFIGS")
 
     def member_configs(self) -> Mapping[str, frozenset[str]]:
         """Which configurations members may name, by tenant.
@@ -445,7 +448,7 @@ class Environment(BaseModel):
         Raises:
             ConfigError: likewise.
         """
-        return _by_tenant(self.member_configs_text, "MASSGEN_BOT_MEMBER_CONFIGS")
+        return by_tenant(self.member_configs_text, "MASSGEN_BOT_MEMBER_CONFIGS")
 
     def named_admins(self) -> frozenset[tuple[str, str]]:
         """The people whom the operator named by tenant and account: `discord:123/42`, `slack:-:T1/U1`.
@@ -461,10 +464,7 @@ class Environment(BaseModel):
         Raises:
             ConfigError: it is neither.
         """
-        text = self.threads.strip().lower() or "yes"
-        if text not in ("yes", "no"):
-            raise ConfigError([Text("{variable} must be yes or no.", variable="MASSGEN_BOT_THREADS")])
-        return text == "yes"
+        return yes_or_no(self.threads, "MASSGEN_BOT_THREADS", default=True)
 
     def queue_limits(self, only: str = "") -> Mapping[str, TaskLimits]:
         """How much may be under way at once, by task; of `only` one task, if it is named.
@@ -474,7 +474,7 @@ class Environment(BaseModel):
         """
         found: dict[str, int | None] = {}
         for name in _QUEUE_LIMITS:
-            found[name] = _number(type(self).model_fields[name].alias or name, str(getattr(self, name)), _MOST)
+            found[name] = number(type(self).model_fields[name].alias or name, str(getattr(self, name)), _MOST)
         return {
             task: TaskLimits(
                 worker=found[f"worker_{name}"] or most,
@@ -491,8 +491,8 @@ class Environment(BaseModel):
         Raises:
             ConfigError: one is no such number.
         """
-        jobs = _number("MASSGEN_BOT_JOB_CONNECTIONS", self.job_connections, 100, least=4)
-        return jobs or 10, _number("MASSGEN_BOT_READ_CONNECTIONS", self.read_connections, 100) or 4
+        jobs = number("MASSGEN_BOT_JOB_CONNECTIONS", self.job_connections, 100, least=4)
+        return jobs or 10, number("MASSGEN_BOT_READ_CONNECTIONS", self.read_connections, 100) or 4
 
     def drain(self) -> float:
         """Seconds that calls under way have when a service is told to end.
@@ -527,8 +527,8 @@ class Environment(BaseModel):
             ConfigError: one is no such number.
         """
         limits = {
-            "unused": _number("MASSGEN_BOT_SERVER_IDLE", self.server_idle, 86_400),
-            "most": _number("MASSGEN_BOT_SERVERS", self.most_servers, 10_000),
+            "unused": number("MASSGEN_BOT_SERVER_IDLE", self.server_idle, 86_400),
+            "most": number("MASSGEN_BOT_SERVERS", self.most_servers, 10_000),
         }
         return {name: limit for name, limit in limits.items() if limit is not None}
 
@@ -545,56 +545,3 @@ class Environment(BaseModel):
         if not 0 <= pace <= 100:
             raise ConfigError([Text("{variable} must be a number from 0 to 100.", variable="MASSGEN_BOT_DEMO_PACE")])
         return pace
-
-
-def _number(variable: str, text: str, most: int, *, least: int = 1) -> int | None:
-    """A number that an operator wrote; None where there is nothing.
-
-    Raises:
-        ConfigError: it is none, or lies outside of these bounds.
-    """
-    text = text.strip()
-    if text and not (text.isascii() and text.isdecimal() and len(text) < 7 and least <= int(text) <= most):
-        raise ConfigError(
-            [Text("{variable} must be a number from {least} to {most}.", variable=variable, least=least, most=most)]
-        )
-    return int(text) if text else None
-
-
-def _in_files(variables: Mapping[str, str], secrets: Sequence[str | None]) -> Mapping[str, str]:
-    """What stands in the files that `NAME_FILE` names, by `NAME`: ours, and whatever is called like a secret.
-
-    Raises:
-        ConfigError: such a file can't be read.
-    """
-    found: dict[str, str] = {}
-    for variable, path in variables.items():
-        name = variable.removesuffix(_IN_FILE)
-        is_meant = name != variable and (name in secrets or name.endswith(_LIKE_SECRETS))
-        if not is_meant or not path.strip() or variables.get(name, "").strip():
-            continue
-        try:
-            found[name] = Path(path.strip()).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError, ValueError):
-            if name in secrets or name.endswith("_API_KEY"):
-                raise ConfigError([Text("The file that {variable} names can't be read.", variable=variable)]) from None
-    return found
-
-
-def _by_tenant(text: str, variable: str) -> Mapping[str, frozenset[str]]:
-    allowed: dict[str, frozenset[str]] = {}
-    for part in text.split(";"):
-        tenant, sign, names = (each.strip() for each in part.partition("="))
-        if not part.strip():
-            continue
-        if not sign or not tenant or tenant in allowed:
-            raise ConfigError(
-                [
-                    Text(
-                        "{variable} must look like: discord:123=ops,demo; slack:-:T1=ops; *=demo (each tenant once)",
-                        variable=variable,
-                    )
-                ]
-            )
-        allowed[tenant] = frozenset(name for name in names.replace(",", " ").split())
-    return allowed

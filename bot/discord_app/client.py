@@ -42,7 +42,7 @@ LONGEST_WAIT = 30.0
 class DiscordClient(discord.AutoShardedClient):
     """One bot on as many servers as it was added to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lists_members: bool = False) -> None:
         """Cards are posted by `platform`, from the login on; people are answered once there is a chat service."""
         # The library warns of what only a bot that speaks in voice channels misses.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -55,7 +55,7 @@ class DiscordClient(discord.AutoShardedClient):
             max_ratelimit_timeout=LONGEST_WAIT,
             enable_debug_events=False,
         )
-        self.platform = DiscordPlatform(self)
+        self.platform = DiscordPlatform(self, lists_members=lists_members)
         self.tree = Tree(self)
         self.chat_service: ChatService | None = None
         self._clicks = Clicks(self._get_chat_service, self.platform)
@@ -191,7 +191,7 @@ async def logged_in(environment: Environment) -> AsyncGenerator[DiscordClient]:
     """
     settings = discord_settings(environment)
     aim(environment)
-    async with DiscordClient() as client:
+    async with DiscordClient(lists_members=settings.lists_members) as client:
         await log_in(client, settings.token)
         if gateway := pinned_gateway(environment):
             pin(client, gateway)

@@ -3,10 +3,12 @@
 import asyncio
 import hashlib
 import io
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 import discord
@@ -40,6 +42,8 @@ from bot.i18n import catalog
 from bot.message import Attachment, Card, Mention, RichText
 from coordination.domain.policy import Person
 
+_log = logging.getLogger(__name__)
+
 _Result = TypeVar("_Result")
 
 # Discord edits messages that are older than an hour far more slowly: five a channel in some minutes.
@@ -47,6 +51,7 @@ INTERVALS = SyncIntervals(edit=2.0, timeline=4.0, renew=timedelta(hours=1))
 
 _TRIES = 4
 _MOST_FOUND = 1000
+_MOST_PAGES = 20
 _MOST_ASKED_ABOUT = 10
 _ARCHIVE_MINUTES: Final = 1440
 _NOBODY = discord.AllowedMentions.none()
@@ -59,9 +64,10 @@ class DiscordPlatform:
     intervals = INTERVALS
     posts_once = True
 
-    def __init__(self, client: discord.Client) -> None:
+    def __init__(self, client: discord.Client, *, lists_members: bool = False) -> None:
         """The client must be logged in before the first message; it need not be connected."""
         self._client = client
+        self.lists_members = lists_members
 
     async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
         """Post a card. The same request sent again, because no answer came, makes no second message."""
@@ -217,8 +223,35 @@ class DiscordPlatform:
         return replace(place, channel=str(channel.id))
 
     async def members_of(self, tenant: str, role: str, most: int) -> Sequence[str]:
-        """Discord lists members only to bots with a privileged intent, which this one does without."""
-        del tenant, role, most
+        """Discord lists members only to bots with a privileged intent, which operators may give to this one.
+
+        Nobody of a role is listed whose members can't all be found among the first of a server.
+        """
+        guild, place = int(guild_of(tenant) or 0), ChannelRef(platform=PLATFORM, tenant=tenant, channel="")
+        if not self.lists_members:
+            return ()
+        route = Route("GET", "/guilds/{guild_id}/roles/member-counts", guild_id=guild)
+        counts = await self._try(place, lambda: self._client.http.request(route), tries=1)
+        count = int(counts.get(role, 0))
+        try:
+            return await self._listed(place, role, count) if 0 < count <= most else ()
+        except MissingPermission:
+            _log.warning("Discord lists no members: the application lacks the Server Members Intent")
+            return ()
+
+    async def _listed(self, place: ChannelRef, role: str, count: int) -> Sequence[str]:
+        """The people among so many who have a role, if all of them are found.
+
+        https://discord.com/developers/docs/resources/guild#list-guild-members
+        """
+        guild, after, found = int(guild_of(place.tenant)), 0, list[MemberWithUser]()
+        for _ in range(_MOST_PAGES):
+            read = partial(self._client.http.get_members, guild, _MOST_FOUND, after)
+            page = await self._try(place, read, tries=1)
+            found += [each for each in page if role in each["roles"]]
+            if len(found) >= count or len(page) < _MOST_FOUND:
+                return [str(each["user"]["id"]) for each in found if not each["user"].get("bot")]
+            after = int(page[-1]["user"]["id"])
         return ()
 
     async def check_channel(self, tenant: str, channel: str) -> None:

@@ -10,6 +10,7 @@ from discord.http import Route
 
 from bot.i18n import catalog
 from bot.variables import Environment
+from bot.written_values import yes_or_no
 from coordination.errors import ConfigError
 
 REAL_API: Final = "https://discord.com/api/v10"
@@ -71,9 +72,10 @@ def _address(variable: str, written: str, schemes: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class DiscordSettings:
-    """One bot."""
+    """One bot. With `lists_members` its application has the privileged intent that this takes."""
 
     token: str = field(repr=False)
+    lists_members: bool = False
 
 
 def discord_settings(environment: Environment) -> DiscordSettings:
@@ -85,4 +87,5 @@ def discord_settings(environment: Environment) -> DiscordSettings:
     token = environment.discord_bot_token.get_secret_value().strip()
     if not token:
         raise ConfigError([catalog.text("discord.no_token")])
-    return DiscordSettings(token=token)
+    lists = yes_or_no(environment.discord_members, "DISCORD_MEMBERS_INTENT", default=False)
+    return DiscordSettings(token=token, lists_members=lists)

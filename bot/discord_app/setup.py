@@ -156,6 +156,10 @@ async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
 
 async def _examine(client: DiscordClient, names: NameReport) -> list[Checkup]:
     found = [Checkup(is_well=True, text=catalog.text("doctor.token", name=str(client.user)))]
+    if client.platform.lists_members:
+        flags = client.application_flags
+        has_it = flags.gateway_guild_members or flags.gateway_guild_members_limited
+        found.append(_checkup("doctor.members_intent" if has_it else "doctor.no_members_intent", is_well=has_it))
     of_all = await _known(client, None)
     guilds = [guild async for guild in client.fetch_guilds(limit=None)]
     own = {guild.id: await _known_there(client, guild.id) for guild in guilds}

@@ -26,6 +26,7 @@ from tests.builders import a_call
 from tests.contract.discord_harness import Ids, here, note
 from tests.sample_logs import waiting
 from tests.servers.discord_limits import complaints_of
+from tests.servers.discord_people import Someone
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 
 LONG = a_call("post", body="x" * 20_000)
@@ -242,3 +243,37 @@ async def test_a_channel_of_approvals_is_a_text_channel_of_this_server_where_the
     guild.denied[server.channel] = 1 << 11
     with pytest.raises(MissingPermission, match="Send Messages"):
         await platform.check_channel(tenant, server.channel)
+
+
+async def test_members_of_a_small_role_are_listed_only_where_the_operator_says_that_discord_tells_them(
+    server: DiscordServer, platform: DiscordPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    guild = server.guild_of(server.channel)
+    tenant, ops, leads = f"discord:{guild.id}", guild.role("ops"), guild.role("leads")
+    ann, ben = Someone(server, "ann", guild, roles=("ops",)), Someone(server, "ben", guild, roles=("ops", "leads"))
+    Someone(server, "robot", guild, roles=("leads",), is_bot=True)
+    server.application_flags = 1 << 15
+    assert await platform.members_of(tenant, ops, 10) == ()
+    platform.lists_members = True
+    assert await platform.members_of(tenant, ops, 10) == [ann.id, ben.id]
+    assert await platform.members_of(tenant, leads, 10) == [ben.id]
+    server.requests.clear()
+    assert await platform.members_of(tenant, ops, 1) == ()
+    assert await platform.members_of(tenant, guild.id, 10) == ()
+    assert not any(path.endswith("/members") for _, path in server.requests), "no page of a role of many"
+    server.application_flags = 0
+    assert await platform.members_of(tenant, ops, 10) == ()
+    assert "Server Members Intent" in caplog.text
+
+
+async def test_nobody_is_listed_of_a_role_that_is_not_found_whole(
+    server: DiscordServer, platform: DiscordPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guild = server.guild_of(server.channel)
+    people = [Someone(server, f"p{number}", guild, roles=("ops",) if number > 1 else ()) for number in range(4)]
+    server.application_flags, platform.lists_members = 1 << 14, True
+    monkeypatch.setattr("bot.discord_app.platform._MOST_FOUND", 2)
+    tenant, ops = f"discord:{guild.id}", guild.role("ops")
+    assert await platform.members_of(tenant, ops, 10) == [each.id for each in people[2:]]
+    monkeypatch.setattr("bot.discord_app.platform._MOST_PAGES", 1)
+    assert await platform.members_of(tenant, ops, 10) == ()

@@ -28,8 +28,8 @@ async def server() -> AsyncGenerator[DiscordServer]:
     assert server.diagnostics == []
 
 
-def environment(server: DiscordServer) -> Environment:
-    return Environment({"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api})
+def environment(server: DiscordServer, **more: str) -> Environment:
+    return Environment({"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api, **more})
 
 
 @asynccontextmanager
@@ -38,14 +38,14 @@ async def a_client(server: DiscordServer) -> AsyncGenerator[DiscordClient]:
         yield client
 
 
-async def found(server: DiscordServer) -> list[str]:
+async def found(server: DiscordServer, **more: str) -> list[str]:
     """What the doctor prints, line by line."""
 
     async def nothing_set(tenant: str) -> Sequence[ChatSetting]:
         return ()
 
     names = NameReport(config_catalog=ConfigCatalog(folder=Path("/nowhere"), allowed={}), settings_of=nothing_set)
-    lines = await examine(environment(server), names)
+    lines = await examine(environment(server, **more), names)
     return [f"{'ok' if each.is_well else '!!'} {each.text}" for each in lines]
 
 
@@ -151,3 +151,17 @@ async def test_the_doctor_tells_a_server_where_the_bot_is_let_in_nowhere(server:
 async def test_a_bot_whose_own_role_sees_no_channel_is_not_taken_for_kept_out(server: DiscordServer) -> None:
     server.guild.withheld = _VIEW
     assert any(line.startswith("!! home: #general needs") and "View Channel" in line for line in await found(server))
+
+
+async def test_the_doctor_says_whether_the_application_has_the_intent_that_a_setting_takes(
+    server: DiscordServer,
+) -> None:
+    assert not any("Intent" in line for line in await found(server))
+    missing = [line for line in await found(server, DISCORD_MEMBERS_INTENT="yes") if "Intent" in line]
+    assert [line[:2] for line in missing] == ["!!"]
+    assert "developer portal" in missing[0]
+    server.application_flags = 1 << 15
+    there = [line for line in await found(server, DISCORD_MEMBERS_INTENT="Yes") if "Intent" in line]
+    assert [line[:2] for line in there] == ["ok"]
+    with pytest.raises(ConfigError, match="DISCORD_MEMBERS_INTENT must be yes or no"):
+        await found(server, DISCORD_MEMBERS_INTENT="maybe")

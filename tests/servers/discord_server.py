@@ -71,6 +71,7 @@ class DiscordServer(World):
         self.refuses_gateway = 0
         self.advertised_gateway = ""
         self.takes_files = True
+        self.application_flags = 0
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator["DiscordServer"]:
@@ -226,6 +227,7 @@ class DiscordServer(World):
             route("GET", "/guilds/{guild}", self._guild),
             route("GET", "/guilds/{guild}/roles", self._roles),
             route("GET", "/guilds/{guild}/roles/member-counts", self._member_counts),
+            route("GET", "/guilds/{guild}/members", self._members),
             route("GET", "/guilds/{guild}/members/search", self._search_members),
             route("GET", "/guilds/{guild}/members/{user}", self._member),
             route("GET", "/channels/{channel}", self._channel),
@@ -269,7 +271,7 @@ class DiscordServer(World):
 
     async def _application(self, request: web.Request) -> web.Response:
         return _json({"id": APPLICATION, "name": "massgen", "description": "", "icon": None, "bot_public": True,
-                      "bot_require_code_grant": False, "verify_key": "k", "team": None, "flags": 0,
+                      "bot_require_code_grant": False, "verify_key": "k", "team": None, "flags": self.application_flags,
                       "owner": {**BOT, "id": "1"}})  # fmt: skip
 
     async def _gateway_bot(self, request: web.Request) -> web.Response:
@@ -298,6 +300,16 @@ class DiscordServer(World):
         if user not in guild.members:
             raise Refused(404, 10007, "Unknown Member")
         return _json(guild.members[user])
+
+    async def _members(self, request: web.Request) -> web.Response:
+        """In pages, by number: https://discord.com/developers/docs/resources/guild#list-guild-members."""
+        if not self.application_flags & (1 << 14 | 1 << 15):
+            raise Refused(403, 50001, "Missing Access")
+        most, after = int(request.query.get("limit", 1)), int(request.query.get("after", 0))
+        if not 1 <= most <= 1000:
+            raise Refused(400, 50035, "Invalid Form Body")
+        members = sorted(self._guild_in(request).members.items(), key=lambda each: int(each[0]))
+        return _json([each for number, each in members if int(number) > after][:most])
 
     async def _search_members(self, request: web.Request) -> web.Response:
         """Those whose username or nickname begins so, letter case aside."""

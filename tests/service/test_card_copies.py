@@ -32,6 +32,7 @@ class PeoplePlatform(FakePlatform):
     closed: set[str] = field(default_factory=set[str])
     lookups: int = 0
     direct_faults: dict[str, list[Exception]] = field(default_factory=dict[str, list[Exception]])
+    secretive: bool = False
 
     async def direct_channel(self, person: Person) -> ChannelRef:
         return ChannelRef(platform=self.name, tenant=person.tenant, channel=f"dm-{person.id}")
@@ -42,6 +43,8 @@ class PeoplePlatform(FakePlatform):
 
     async def members_of(self, tenant: str, role: str, most: int) -> Sequence[str]:
         self.lookups += 1
+        if self.secretive:
+            raise MissingPermission("nobody is told who is in a role")
         found = [account for account, roles in self.people.items() if role in roles]
         return found if len(found) <= most else ()
 
@@ -129,7 +132,7 @@ async def test_nobody_gets_a_copy_where_the_configuration_or_the_place_says_so(p
 
 async def test_a_role_of_many_is_told_by_its_mention_alone() -> None:
     harness, platform = a_harness()
-    platform.people = {str(400000 + each): (OPS,) for each in range(6)}
+    platform.people = {str(400000 + each): (OPS,) for each in range(11)}
     await ask(harness, Policy(roles=(OPS,)))
     async with harness.running():
         await harness.until_told(RUN)
@@ -145,6 +148,14 @@ async def test_a_chat_is_asked_for_the_approvers_of_a_plan_once_however_often_it
         await eventually(lambda: platform.calls.count("verify") >= 3)
         await eventually(lambda: len(copies_now(platform)) == 2)
     assert platform.lookups == 1
+
+
+async def test_who_is_named_gets_the_card_though_the_chat_does_not_tell_who_has_a_role() -> None:
+    harness, platform = a_harness(PeoplePlatform(secretive=True))
+    await ask(harness, Policy(users=(ANN,), roles=(OPS,)))
+    async with harness.running():
+        await eventually(lambda: bool(platform.copies_of(ANN)))
+    assert [each.place.channel for each in copies_now(platform)] == [f"dm-{ANN}"]
 
 
 async def test_closed_direct_messages_hold_up_nobody_and_are_soon_given_up() -> None:

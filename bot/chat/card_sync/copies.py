@@ -50,7 +50,7 @@ from coordination.domain.states import AwaitingDecision, NeedsHuman, authors_of
 
 _log = logging.getLogger(__name__)
 
-MOST_MEMBERS = 5
+MOST_MEMBERS = 10
 """A role or group of more people than that is told by its mention alone."""
 
 _FEW_REFUSALS = 3
@@ -121,17 +121,25 @@ class Copies:
         """The accounts of those who may decide now, as the chat says itself: those named, and members of small groups."""
         state, tenant = view.state, view.request.tenant
         known = {each.person for each in await self.context.store.copies(self.run, tenant)}
-        accounts = dict.fromkeys(accounts_in(plan.policy))
-        for role in dict.fromkeys(role for each in plan.policy.places for role in each.roles):
-            accounts |= dict.fromkeys(await platform.members_of(tenant, role, MOST_MEMBERS))
         authors = authors_of(state) if isinstance(state, AwaitingDecision) else None
-        for account in accounts:
-            if account in known or authors is None:
+        if authors is None:
+            return
+        async for account in self._accounts(plan, tenant, platform):
+            if account in known:
                 continue
+            known.add(account)
             person = await platform.person_now(Person(tenant=tenant, id=account, name=account))
             if person is None or not plan.policy.names(person) or judge_own(plan.policy, person, authors) is not None:
                 continue
             yield account
+
+    async def _accounts(self, plan: Plan, tenant: str, platform: ReachesPeople) -> AsyncGenerator[str]:
+        """Those who are named come first: what the chat does not tell of a role is no reason to leave them out."""
+        for account in accounts_in(plan.policy):
+            yield account
+        for role in dict.fromkeys(role for each in plan.policy.places for role in each.roles):
+            for account in await platform.members_of(tenant, role, MOST_MEMBERS):
+                yield account
 
     def _wanted(self, card: CardRecord, person: str, plan: Plan) -> CardCopy:
         return CardCopy(
