@@ -24,6 +24,7 @@ from coordination.config import (
     unmatched_rules,
     with_operator_policy,
 )
+from coordination.config.chat_tools import BUILT_IN
 from coordination.config.diagnostics import quoted
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Effect, sounds_like_writing
@@ -340,7 +341,8 @@ def _without_servers(settings: Settings) -> tuple[Text, ...]:
 
 def _unnamed(settings: Settings, definitions: Sequence[ToolDefinition]) -> Iterator[Text]:
     """A warning for each server of whose tools no rule of any agent says anything, so that not even reads run."""
-    rules = [rule for agent in settings.agents for rule in agent.rules if not rule.is_operators]
+    all_rules = [rule for agent in settings.agents for rule in agent.rules]
+    rules = [rule for rule in all_rules if not rule.is_operators and rule.source != BUILT_IN]
     for server in settings.servers:
         tools = [each.tool for each in definitions if each.server == server.name and not each.unusable]
         if tools and not any(rule.matches(server.name, tool) for rule in rules for tool in tools):

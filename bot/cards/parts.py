@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bot.cards.known_ids import Known, known_of, with_known
 from bot.cards.run_view import RunView
 from bot.cards.text import arguments_of, head_of, money, one_line, tokens, visible
 from bot.i18n import catalog, joined
@@ -165,9 +166,21 @@ def _filled(call: PlannedCall) -> str:
     return _PLACE.sub(value, one_line(call.says, 200))
 
 
-def call_item(number: int, call: PlannedCall, status: Status = Status.WAITING, outcome: RichText = ()) -> CallItem:
-    """One call with everything that is sent, and what a person should know before a yes."""
+def call_item(
+    number: int,
+    call: PlannedCall,
+    status: Status = Status.WAITING,
+    outcome: RichText = (),
+    *,
+    known: Mapping[str, Known] | None = None,
+) -> CallItem:
+    """One call with everything that is sent, and what a person should know before a yes.
+
+    `known` has what a look-up said of its ids, which stands beside them.
+    """
     notes = [effect_of(call)]
+    if told := [each.words for each in (known or {}).values() if each.is_notified]:
+        notes.append(catalog.text("call.notifies", names=", ".join(told)))
     if call.is_automatic:
         notes.append(catalog.text("call.automatic"))
     if call.is_destructive:
@@ -176,7 +189,7 @@ def call_item(number: int, call: PlannedCall, status: Status = Status.WAITING, o
         number=number,
         server=visible(call.server),
         tool=visible(call.tool),
-        arguments=arguments_of(call.arguments),
+        arguments=with_known(arguments_of(call.arguments), known or {}),
         notes=tuple(notes),
         is_destructive=call.is_destructive,
         status=status,
@@ -186,7 +199,7 @@ def call_item(number: int, call: PlannedCall, status: Status = Status.WAITING, o
 
 def call_items(plan: Plan) -> tuple[CallItem, ...]:
     """Every call of a plan that waits."""
-    return tuple(call_item(number, call) for number, call in enumerate(plan.calls, 1))
+    return tuple(call_item(number, call, known=known_of(plan, call)) for number, call in enumerate(plan.calls, 1))
 
 
 def targets_of(plan: Plan) -> list[tuple[str, str]]:

@@ -35,7 +35,11 @@ def previews_of(plan: Plan) -> Iterator[Shown]:
     """What is shown of each preview of each call, in order."""
     for number, call in enumerate(plan.calls, 1):
         for preview, asked in call.questions():
-            yield _shown(number, call, preview, plan.reading_of(asked) if asked is not None else None)
+            reading = plan.reading_of(asked) if asked is not None else None
+            if not preview.describes:
+                yield _shown(number, call, preview, reading)
+            elif asked is not None and not _is_beside(reading):
+                yield _undescribed(number, call, preview, reading)
 
 
 def preview_sections(plan: Plan) -> list[Section]:
@@ -60,14 +64,32 @@ def _on_card(lines: Sequence[str]) -> Iterator[RichText]:
         yield catalog.rich("preview.more_lines", count=len(lines) - len(kept))
 
 
+def _is_beside(reading: Reading | None) -> bool:
+    """Whether what was looked up stands beside the arguments; where the rules deny that, nobody misses it."""
+    return reading is not None and (reading.is_whole or reading.problem == "no_tool")
+
+
+def _undescribed(number: int, call: PlannedCall, preview: Preview, reading: Reading | None) -> Shown:
+    tool = StyledText(visible(f"{preview.server or call.server}.{preview.tool}"), "code")
+    if reading is not None and reading.is_known:
+        digest_ = StyledText(reading.digest[:_HASH], "code")
+        return Shown(headline=catalog.rich("preview.condition", number=number, tool=(tool,), digest=(digest_,)))
+    return Shown(
+        headline=catalog.rich("preview.undescribed", number=number, tool=(tool,), why=_why(reading)), is_problem=True
+    )
+
+
+def _why(reading: Reading | None) -> RichText:
+    problem = "unasked" if reading is None else reading.problem
+    return catalog.rich(f"preview.problem.{problem}", detail=one_line(reading.detail if reading else "", _WHY))
+
+
 def _shown(number: int, call: PlannedCall, preview: Preview, reading: Reading | None) -> Shown:
     tool = StyledText(visible(f"{preview.server or call.server}.{preview.tool}"), "code")
     known: dict[str, int | RichText] = {"number": number, "tool": (tool,)}
     if reading is None or not reading.is_known:
-        problem = "unasked" if reading is None else reading.problem
-        why = catalog.rich(f"preview.problem.{problem}", detail=one_line(reading.detail if reading else "", _WHY))
         key = "preview.unread_required" if preview.required else "preview.unread"
-        return Shown(headline=catalog.rich(key, **known, why=why), is_problem=True)
+        return Shown(headline=catalog.rich(key, **known, why=_why(reading)), is_problem=True)
     after = preview.replacement(call.arguments)
     pair = StyledText(_pair(reading, after), "code")
     if preview.is_condition:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
+from bot.cards.known_ids import known_of
 from bot.cards.linked_runs import link_buttons, link_lines
 from bot.cards.parts import (
     asked_by,
@@ -365,7 +366,8 @@ def _resolutions_needed(state: s.NeedsHuman) -> list[RichText]:
 def _whole_call(state: s.NeedsHuman) -> CallList:
     """The call in doubt with everything that was sent, for whoever goes and looks."""
     index = state.unknown.index
-    return CallList(calls=(call_item(index + 1, state.plan.calls[index], Status.UNKNOWN),))
+    call = state.plan.calls[index]
+    return CallList(calls=(call_item(index + 1, call, Status.UNKNOWN, known=known_of(state.plan, call)),))
 
 
 def _other_calls(view: RunView, state: s.NeedsHuman) -> tuple[CallList, ...]:
@@ -383,7 +385,8 @@ def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Fi
         status, line = _receipt(receipts[index]) if index < len(receipts) else (Status.WAITING, ())
         if isinstance(state, s.Executing) and index == state.next_index and state.in_flight:
             status, line = Status.WORKING, catalog.rich("receipt.running")
-        item = call_item(index + 1, call, status, joined([line, _took(view, index)], " · "))
+        outcome, known = joined([line, _took(view, index)], " · "), known_of(state.plan, call)
+        item = call_item(index + 1, call, status, outcome, known=known)
         items.append(replace(item, link=_link(receipts[index])) if index < len(receipts) else item)
     return CallList(calls=tuple(items), is_compact=True, is_settled=True)
 

@@ -15,6 +15,9 @@ LINE_END = "↵"
 FOLD = "↪"
 """Stands where a line that has no space to break at goes on in the next one; a literal one is escaped."""
 
+KNOWN = "↦"
+"""Stands between an exact value and what a look-up said that it is; a literal one is escaped."""
+
 _CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LOOKS_EMPTY = frozenset(
     {
@@ -121,7 +124,7 @@ def _is_deceptive(character: str) -> bool:
     return (
         category in _CATEGORIES
         or category == "Zs"
-        or character in (LINE_END, FOLD)
+        or character in (LINE_END, FOLD, KNOWN)
         or code in _LOOKS_EMPTY
         or any(code in selectors for selectors in _VARIATION_SELECTORS)
     )

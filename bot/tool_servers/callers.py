@@ -1,8 +1,10 @@
 """On whose behalf a tool of ours is called, and how far that lets it see."""
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final, Literal, TypeAlias
 
 from mcp.server.mcpserver import Context
@@ -57,6 +59,33 @@ class Callers:
 def done(text: str, url: str = "") -> CallToolResult:
     """What a tool answers once it has written: a sentence, and the address of what came of it where there is one."""
     return CallToolResult(content=[TextContent(text=text)], structured_content={"url": url} if url else None)
+
+
+async def may_read(readable: Awaitable[str]) -> bool:
+    """Whether a channel may be read, by what raises where it may not."""
+    try:
+        await readable
+    except ToolError:
+        return False
+    return True
+
+
+def known(found: Mapping[str, object]) -> str:
+    """What `look_up` answers: JSON with a line for each thing, so that what differs later can be told in lines."""
+    return json.dumps({name: each for name, each in found.items() if each}, ensure_ascii=False, indent=0)
+
+
+_MOST_OF_A_TEXT = 300
+
+
+def known_message(author: str, text: str, *, edited: str, files: Sequence[str], is_shown: bool) -> dict[str, str]:
+    """A message as `look_up` tells of it: enough to recognize it, and what changes whenever it does.
+
+    Where the run may not read there it `is_shown` without its text.
+    """
+    whole = json.dumps([author, text, edited, list(files)])
+    found = {"author": author, "text": text[:_MOST_OF_A_TEXT] if is_shown else ""}
+    return {**{name: each for name, each in found.items() if each}, "sha256": sha256(whole.encode()).hexdigest()}
 
 
 def callers_of(environment: Environment, tenant: str = "") -> Callers:

@@ -19,7 +19,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ToolAnnotations
 
-from bot.tool_servers.callers import Callers, Scope, callers_of, done, scope_in
+from bot.tool_servers.callers import Callers, Scope, callers_of, done, known, known_message, may_read, scope_in
 from bot.tool_servers.discord_api import (
     ADD_REACTIONS,
     ANNOUNCEMENTS,
@@ -38,6 +38,7 @@ from bot.tool_servers.discord_api import (
     snowflake,
 )
 from bot.variables import Environment
+from coordination.domain.caller import Caller
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -55,6 +56,7 @@ _LONGEST_NAME = 100
 _TEXT_CHANNELS = {TEXT: "text", ANNOUNCEMENTS: "announcements", FORUM: "forum", MEDIA: "media"}
 _POSTS_ONLY = frozenset({FORUM, MEDIA})
 _PUBLIC_THREAD, _ANNOUNCEMENT_THREAD = 11, 10
+_THREADS = frozenset({10, 11, 12})
 _MOST_TAGS = 5
 
 
@@ -93,6 +95,58 @@ class DiscordTools:
             return await self._posts(place, most)
         found = await self.api.read(f"/channels/{place}/messages?limit={most}")
         return "\n".join(_message(each) for each in _list(found)[::-1]) or "There is no message."
+
+    async def look_up(
+        self,
+        context: Context,
+        channel: str = "",
+        message: str = "",
+        users: list[str] | None = None,
+        roles: list[str] | None = None,
+    ) -> str:
+        """Say what ids are: a channel or thread, a message in it, users and roles of the server."""
+        caller = self.callers.of(context, "look_up")
+        # A name is told wherever it may be listed; what stands in a channel only where the run may read.
+        place = await Sight(self.api, "visible").readable(caller, channel)
+        found: dict[str, object] = {"channel": await self._name_of(place)}
+        if message:
+            found["message"] = await self._known_message(caller, place, snowflake(message))
+        found["users"] = [await self._user(snowflake(each)) for each in users or ()]
+        if roles:
+            names = {_text(each, "id"): _text(each, "name") for each in _list(await self._roles())}
+            if unknown := [each for each in roles if each not in names]:
+                raise ToolError(f"There is no role {unknown[0][:40]!r} on this server.")
+            found["roles"] = [f"@{names[each].removeprefix('@')}" for each in roles]
+        return known(found)
+
+    async def _name_of(self, place: str) -> str:
+        channel = await self.api.channel(place)
+        name = f"#{_text(dict(channel), 'name')}"
+        if channel.get("type") not in _THREADS:
+            return name
+        parent = await self.api.channel(await self.api.confine(_text(dict(channel), "parent_id")))
+        return f"#{_text(dict(parent), 'name')} / {name.removeprefix('#')}"
+
+    async def _known_message(self, caller: Caller | None, place: str, message: str) -> dict[str, str]:
+        found = await self.api.read(f"/channels/{place}/messages/{message}")
+        author = found.get("author") if isinstance(found, dict) else None
+        files = found.get("attachments") if isinstance(found, dict) else None
+        return known_message(
+            f"@{_text(author, 'username')}",
+            _text(found, "content"),
+            edited=_text(found, "edited_timestamp"),
+            files=[_text(each, "id") for each in _list(files)],
+            is_shown=await may_read(self._sight.readable(caller, place)),
+        )
+
+    async def _user(self, user: str) -> str:
+        found = await self.api.read(f"/guilds/{self.api.guild}/members/{user}")
+        account = found.get("user") if isinstance(found, dict) else None
+        nick = _text(found, "nick")
+        return f"@{_text(account, 'username')}" + (f" ({nick})" if nick else "")
+
+    async def _roles(self) -> Json:
+        return await self.api.read(f"/guilds/{self.api.guild}/roles")
 
     async def send_message(
         self,
@@ -216,7 +270,7 @@ class DiscordTools:
 def server_of(tools: DiscordTools) -> MCPServer:
     """The server with every tool, and the truth about each."""
     server = MCPServer("discord")
-    for read in (tools.list_channels, tools.read_messages):
+    for read in (tools.list_channels, tools.read_messages, tools.look_up):
         server.tool(annotations=READS, structured_output=False)(read)
     server.tool(annotations=ADDS, structured_output=False)(tools.send_message)
     server.tool(annotations=ADDS, structured_output=False)(tools.create_thread)

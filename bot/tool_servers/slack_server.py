@@ -11,14 +11,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ToolAnnotations
 
-from bot.tool_servers.callers import Callers, Scope, callers_of, done, scope_in
+from bot.tool_servers.callers import Callers, Scope, callers_of, done, known, known_message, may_read, scope_in
 from bot.tool_servers.slack_api import Json, Sight, SlackApi, escaped
 from bot.variables import Environment
 
@@ -29,6 +29,7 @@ MARKS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent
 _LONGEST_TEXT = 4_000
 _MOST_MESSAGES = 100
 _MOST_PAGES = 10
+_FEW = 10
 _LONGEST_SNIPPET = 1_000_000
 _FOR_ADDRESS = 3.0
 
@@ -72,6 +73,49 @@ class SlackTools:
             page = await self.api.read("conversations.history", channel=channel, limit=most)
             found = _list(page.get("messages"))[::-1]
         return "\n".join(_message(each) for each in found) or "There is no message."
+
+    async def look_up(self, context: Context, channel: str = "", message: str = "") -> str:
+        """Say what ids are: a channel, and a message in it, which is named by its timestamp."""
+        caller, sight = self.callers.of(context, "look_up"), self._sight()
+        # A name is told wherever it may be listed; what stands in a channel only where the run may read.
+        place = await replace(sight, scope="visible").readable(caller, channel)
+        found: dict[str, object] = {"channel": await self._name_of(place)}
+        if message:
+            is_shown = await may_read(sight.readable(caller, place))
+            found["message"] = await self._known_message(place, message, is_shown=is_shown)
+        return known(found)
+
+    async def _name_of(self, channel: str) -> str:
+        info = (await self.api.read("conversations.info", channel=channel)).get("channel")
+        name, person = _text(info, "name"), _text(info, "user")
+        return f"#{name}" if name or not person else await self._user(person)
+
+    async def _known_message(self, channel: str, message: str, *, is_shown: bool) -> dict[str, str]:
+        page = await self.api.read(
+            "conversations.replies",
+            channel=channel,
+            ts=message,
+            oldest=message,
+            latest=message,
+            inclusive=True,
+            limit=_FEW,
+        )
+        found = next((each for each in _list(page.get("messages")) if _text(each, "ts") == message), None)
+        if not isinstance(found, dict):
+            raise ToolError("There is no such message.")
+        person, bot = _text(found, "user"), _text(found, "username") or _text(found, "bot_id")
+        return known_message(
+            await self._user(person) if person else f"@{bot}",
+            _text(found, "text"),
+            edited=_text(found.get("edited"), "ts"),
+            files=[_text(each, "id") for each in _list(found.get("files"))],
+            is_shown=is_shown,
+        )
+
+    async def _user(self, user: str) -> str:
+        found = (await self.api.read("users.info", user=user)).get("user")
+        profile = found.get("profile") if isinstance(found, dict) else None
+        return f"@{_text(profile, 'display_name') or _text(profile, 'real_name') or _text(found, 'name') or user}"
 
     async def post_message(self, context: Context, channel: str, text: str) -> CallToolResult:
         """Post a message in a channel that the bot is in. Mentions in the text do not notify anybody."""
@@ -150,7 +194,7 @@ class SlackTools:
 def server_of(tools: SlackTools) -> MCPServer:
     """The server with every tool, and the truth about each."""
     server = MCPServer("slack")
-    for read in (tools.list_channels, tools.read_messages):
+    for read in (tools.list_channels, tools.read_messages, tools.look_up):
         server.tool(annotations=READS, structured_output=False)(read)
     for add in (tools.post_message, tools.reply_in_thread, tools.upload_snippet):
         server.tool(annotations=ADDS, structured_output=False)(add)

@@ -212,7 +212,7 @@ def doubtful_reads(
     for each in definitions:
         reads = [rule for rule in matching(rules, each.server, each.tool) if rule.effect is Effect.READ]
         rule = next((rule for rule in reads if rule.is_sure is is_sure), None)
-        if rule is not None and (each.says_destructive or sounds_like_writing(each.tool)):
+        if rule is not None and rule.source in lines and (each.says_destructive or sounds_like_writing(each.tool)):
             found.append(Diagnostic(lines[rule.source], rule.source, _doubt(each, is_sure=is_sure)))
     return found
 

@@ -70,6 +70,7 @@ class Preview:
         after: the path of the argument that takes the place of what was read; empty: none does.
         required: nothing runs where it can't be read.
         is_condition: it is no view of what the call changes; it must only stay as it was.
+        describes: it says what the ids among the arguments are. Of what the call leaves out nothing is asked.
     """
 
     server: str
@@ -80,11 +81,17 @@ class Preview:
     missing: str = ""
     required: bool = False
     is_condition: bool = False
+    describes: bool = False
 
     def question(self, server: str, arguments: str) -> Question | None:
         """What to ask for a call to a server with these arguments; None: they lack something that the read needs."""
+        template, given = parse(self.arguments), parse(arguments)
+        if self.describes and isinstance(template, Mapping):
+            template = {name: each for name, each in template.items() if _has(given, each)}
+            if not template:
+                return None
         try:
-            filled = _filled(parse(self.arguments), parse(arguments))
+            filled = _filled(template, given)
         except KeyError:
             return None
         return Question(
@@ -105,7 +112,7 @@ class Preview:
 
     def as_json(self) -> Json:
         """As it enters a plan's digest."""
-        return {
+        form: dict[str, Json] = {
             "server": self.server,
             "tool": self.tool,
             "arguments": self.arguments,
@@ -115,6 +122,22 @@ class Preview:
             "required": self.required,
             "is_condition": self.is_condition,
         }
+        # A plan of an earlier version has none, and keeps the digest that it was decided on with.
+        return form | {"describes": True} if self.describes else form
+
+    def described(self) -> Iterator[tuple[str, str]]:
+        """What it describes: the names of each argument of the read, and of the argument of the call that is asked about."""
+        template = parse(self.arguments)
+        if self.describes and isinstance(template, Mapping):
+            for name, path in template.items():
+                if isinstance(path, str) and path.startswith("$."):
+                    yield name, path.removeprefix("$.")
+
+
+def _has(arguments: Json, path: Json) -> bool:
+    """Whether a call has a value at a path; what is no path is there anyway."""
+    steps = steps_of(path) if isinstance(path, str) and path.startswith("$") else None
+    return not steps or all(each is not None and each.value is not None for each in at_path(arguments, steps))
 
 
 def _filled(template: Json, arguments: Json) -> Json:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import translate
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 from coordination.domain.conditions import CallContext, Condition, all_hold
 from coordination.domain.preview import Preview, merged
@@ -51,6 +52,7 @@ class Rule:
         needs: whom and what such a call needs, beside what any plan needs.
         is_operators: it stands over the rules of every configuration, and only makes them stricter.
         previews: what is read before people decide on such a call.
+        only_adds: it decides nothing, whichever rule decides; what it wants read is read besides.
     """
 
     match: str
@@ -62,6 +64,7 @@ class Rule:
     needs: Needs = NOTHING
     is_operators: bool = False
     previews: tuple[Preview, ...] = ()
+    only_adds: bool = False
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
@@ -111,7 +114,8 @@ def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = U
     """
     found = (*_rulings(rules, server, tool, context), *_over(rules, server, tool, context)[0])
     strictest = max(found, key=lambda each: _BY_STRICTNESS.index(each.effect))
-    previews = merged((), (preview for each in found for preview in each.previews))
+    added = _speaking_of(rules, server, tool, "adds")
+    previews = merged((), (preview for each in (*found, *(each.ruling for each in added)) for preview in each.previews))
     return replace(strictest, needs=all_of(each.needs for each in found), previews=previews)
 
 
@@ -128,10 +132,21 @@ def matching(rules: Sequence[Rule], server: str, tool: str, *, is_operators: boo
 
     Those of the configuration, or those that the operator has over them.
     """
-    name, known = (f"{server}.{tool}", is_operators), _known(rules)
-    if name not in known:
-        known[name] = tuple(_speaking([each for each in rules if each.is_operators is is_operators], name[0]))
-    return known[name]
+    return _speaking_of(rules, server, tool, "operators" if is_operators else "own")
+
+
+_Sort: TypeAlias = Literal["own", "operators", "adds"]
+
+
+def _speaking_of(rules: Sequence[Rule], server: str, tool: str, sort: _Sort) -> tuple[Rule, ...]:
+    name, known = f"{server}.{tool}", _known(rules)
+    if (name, sort) not in known:
+        known[name, sort] = tuple(_speaking([each for each in rules if _sort_of(each) == sort], name))
+    return known[name, sort]
+
+
+def _sort_of(each: Rule) -> _Sort:
+    return "adds" if each.only_adds else "operators" if each.is_operators else "own"
 
 
 def _over(rules: Sequence[Rule], server: str, tool: str, context: CallContext) -> tuple[tuple[Ruling, ...], bool]:
@@ -146,7 +161,7 @@ def _over(rules: Sequence[Rule], server: str, tool: str, context: CallContext) -
     return tuple(found), False
 
 
-def _known(rules: Sequence[Rule]) -> dict[tuple[str, bool], tuple[Rule, ...]]:
+def _known(rules: Sequence[Rule]) -> dict[tuple[str, _Sort], tuple[Rule, ...]]:
     """What was found of the same rules before. They are held, so that no others get their identity meanwhile."""
     if not isinstance(rules, tuple):
         return {}
@@ -156,7 +171,7 @@ def _known(rules: Sequence[Rule]) -> dict[tuple[str, bool], tuple[Rule, ...]]:
 
 
 _MOST_KNOWN = 100
-_KNOWN: dict[int, tuple[tuple[Rule, ...], dict[tuple[str, bool], tuple[Rule, ...]]]] = {}
+_KNOWN: dict[int, tuple[tuple[Rule, ...], dict[tuple[str, _Sort], tuple[Rule, ...]]]] = {}
 
 
 def _speaking(rules: Sequence[Rule], name: str) -> Iterator[Rule]:

@@ -87,6 +87,7 @@ _YOUNGER = (
     b',"approvals_channel":""',
     b',"shows_private":false',
     b',"previews":[]',
+    b',"describes":false',
     b',"readings":[]',
     b',"parts":null',
     b',"plural":""',

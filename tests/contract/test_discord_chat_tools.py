@@ -1,5 +1,6 @@
 """Agents use one Discord server through tools: confined to it, quiet, and honest about what happened."""
 
+import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import CallOutcomeUnknownError, ServerSpec
+from tests.servers.discord_people import Someone
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 from tests.servers.discord_world import BOT
 from tests.servers.mcp_programs import Approving, approving
@@ -75,11 +77,16 @@ def text_of(result: CallToolResult) -> str:
 async def test_every_tool_says_truly_what_it_does(server: DiscordServer) -> None:
     async with a_client(server) as client:
         hints = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
-    assert {name for name, each in hints.items() if each and each.read_only_hint} == {"list_channels", "read_messages"}
+    assert {name for name, each in hints.items() if each and each.read_only_hint} == {
+        "list_channels",
+        "read_messages",
+        "look_up",
+    }
     assert {name for name, each in hints.items() if each and each.destructive_hint} == {"delete_message"}
     assert set(hints) == {
         "list_channels",
         "read_messages",
+        "look_up",
         "send_message",
         "create_thread",
         "create_post",
@@ -97,6 +104,30 @@ async def test_channels_and_messages_are_read(server: DiscordServer) -> None:
         messages = text_of(await client.call_tool("read_messages", {"channel": server.channel, "limit": 5}))
     assert channels == f"{server.channel}  #general  text"
     assert [line.split("  ")[1:] for line in messages.split("\n")] == [["massgen", "first"], ["massgen", "second"]]
+
+
+async def test_ids_are_looked_up(server: DiscordServer) -> None:
+    mara = Someone(server, "mara", server.guild)
+    ops = server.guild.role("ops")
+    message = server.add_message(server.channel, {"content": "hi"}, server.guild.members[mara.id]["user"], {})
+    named: dict[str, Json] = {"channel": server.channel, "message": message.id, "users": [mara.id], "roles": [ops]}
+    async with a_client(server) as client:
+        found = json.loads(text_of(await client.call_tool("look_up", named)))
+        digest = found["message"].pop("sha256")
+        assert found == {
+            "channel": "#general",
+            "message": {"author": "@mara", "text": "hi"},
+            "users": ["@mara (administrator)"],
+            "roles": ["@ops"],
+        }
+        thread = await client.call_tool("create_thread", {"channel": server.channel, "name": "deploys"})
+        inside = {"channel": text_of(thread).split()[2]}
+        assert json.loads(text_of(await client.call_tool("look_up", inside))) == {"channel": "#general / deploys"}
+        message.payload["content"] = "ho"
+        changed = json.loads(text_of(await client.call_tool("look_up", named)))["message"]
+        assert (changed["text"], changed["sha256"] != digest) == ("ho", True)
+        for unknown in ({"roles": ["7"]}, {"users": ["7"]}, {"message": "7"}):
+            assert (await client.call_tool("look_up", {"channel": server.channel, **unknown})).is_error
 
 
 async def test_a_message_notifies_nobody_but_whom_its_arguments_name(server: DiscordServer) -> None:

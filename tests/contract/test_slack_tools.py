@@ -1,5 +1,6 @@
 """Agents read and write one workspace through an MCP server that tells the truth about what happened."""
 
+import json
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from bot.tool_servers.slack_api import SlackApi
 from bot.tool_servers.slack_server import SlackTools, serve, server_of
 from bot.variables import Environment
 from tests.contract.slack_harness import a_team
-from tests.servers.slack_server import Fault, SlackServer, slack_serving
+from tests.servers.slack_server import Fault, Message, SlackServer, slack_serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,10 +48,12 @@ async def test_every_tool_says_truly_whether_it_writes(server: SlackServer) -> N
     assert {name for name, hints in tools.items() if hints and hints.read_only_hint} == {
         "list_channels",
         "read_messages",
+        "look_up",
     }
     assert set(tools) == {
         "list_channels",
         "read_messages",
+        "look_up",
         "post_message",
         "reply_in_thread",
         "add_reaction",
@@ -81,6 +84,21 @@ async def test_a_post_whose_address_slack_does_not_tell_was_posted_all_the_same(
         result = await client.call_tool("post_message", {"channel": "C1", "text": "hello"})
     assert (result.is_error, result.structured_content) == (False, None)
     assert len(server.messages) == 1
+
+
+async def test_ids_are_looked_up(server: SlackServer) -> None:
+    ts = server.new_ts()
+    server.messages["C1", ts] = message = Message("T1", "C1", ts, "", [{"text": "hi"}], "UALICE")
+    server.teams[0].conversations["D1"] = {"is_im": True, "is_channel": False, "name": "", "user": "UBOB"}
+    async with client_of(server) as client:
+        found = json.loads(text_of(await client.call_tool("look_up", {"channel": "C1", "message": ts})))
+        digest = found["message"].pop("sha256")
+        assert found == {"channel": "#general", "message": {"author": "@Alice", "text": "hi"}}
+        assert json.loads(text_of(await client.call_tool("look_up", {"channel": "D1"}))) == {"channel": "@Bob"}
+        message.versions.append({"text": "ho"})
+        changed = json.loads(text_of(await client.call_tool("look_up", {"channel": "C1", "message": ts})))["message"]
+        assert (changed["text"], changed["sha256"] != digest) == ("ho", True)
+        assert (await client.call_tool("look_up", {"channel": "C1", "message": "1.000001"})).is_error
 
 
 async def test_reactions_pins_and_snippets_reach_slack(server: SlackServer) -> None:

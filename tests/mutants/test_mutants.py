@@ -762,8 +762,8 @@ MUTANTS = [
     Mutant(
         "the operator's rules hide those of the configuration",
         "domain/tool_rules.py",
-        "[each for each in rules if each.is_operators is is_operators]",
-        "[each for each in rules if each.is_operators is is_operators or each.is_operators]",
+        "[each for each in rules if _sort_of(each) == sort]",
+        "[each for each in rules if _sort_of(each) in (sort, 'operators')]",
         (OVER,),
     ),
     Mutant(

@@ -9,12 +9,17 @@ from bot.cards.error_messages import plain_text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.message import Action, CallList, Paragraph
+from bot.tool_servers.discord_api import MANAGE_MESSAGES
 from coordination.config import parse
 from coordination.domain import states as s
 from coordination.domain.plan import Skipped, Succeeded
+from coordination.domain.policy import Person
 from coordination.mcp_tools.hub import McpHub
+from coordination.run_request import RunRequest
 from tests.builders import ALICE
 from tests.fakes import PlayedModel, answers, says
+from tests.servers.discord_people import Someone
+from tests.servers.discord_server import TOKEN, DiscordServer
 from tests.service.service_harness import ServiceHarness
 
 SERVER = Path(__file__).parents[1] / "servers" / "mcp_files.py"
@@ -43,7 +48,12 @@ def service(hub: McpHub, path: Path) -> ServiceHarness:
     """Agents who write the file twice, with the rules and the server of a configuration."""
     written = ("mcp__files__write_file", {"path": str(path), "content": "one\ntwo\n"})
     harness = ServiceHarness(PlayedModel(*(answers("Written.", written), says("Report.")) * 2))
-    settings = parse(CONFIG % (json.dumps(sys.executable), json.dumps(str(SERVER))), origin="x.yaml", environ={})
+    return with_config(harness, hub, CONFIG % (json.dumps(sys.executable), json.dumps(str(SERVER))))
+
+
+def with_config(harness: ServiceHarness, hub: McpHub, text: str) -> ServiceHarness:
+    """The rules and the servers of a configuration, and the real hub."""
+    settings = parse(text, origin="x.yaml", environ={})
     (agent,) = settings.agents
     profile = harness.prepared.profile
     agents = tuple(replace(each, servers=agent.servers, rules=agent.rules) for each in profile.agents)
@@ -79,3 +89,57 @@ async def test_a_file_that_changed_since_the_plan_is_not_written_until_agents_pl
         ended = await approve(harness, again, second)
         assert isinstance(ended.receipts[0], Succeeded)
         assert path.read_text(encoding="utf-8") == "one\ntwo\n"
+
+
+CHAT = """
+agents: [{id: scout, backend: {type: ollama, model: m}}]
+mcp_servers:
+  chat:
+    command: %s
+    args: [-m, bot.tool_servers.discord_server]
+    env: {DISCORD_BOT_TOKEN: %s, DISCORD_API_URL: %s, MASSGEN_BOT_TENANT: %s}
+"""
+
+
+async def test_a_message_that_was_edited_since_the_plan_is_not_deleted() -> None:
+    """All of it is real but the model and Discord: nobody wrote a rule for this."""
+    server = DiscordServer()
+    async with server.serving(), McpHub() as hub:
+        home, tenant = server.guild, f"discord:{server.guild.id}"
+        rita, alice = (Someone(server, name, home, manages=True) for name in ("rita", "alice"))
+        home.granted[home.id] = MANAGE_MESSAGES
+        message = server.add_message(server.channel, {"content": "hi"}, home.members[rita.id]["user"], {})
+        deleted = ("mcp__chat__delete_message", {"channel": server.channel, "message": message.id})
+        harness = with_config(
+            ServiceHarness(PlayedModel(answers("Deleted.", deleted), says("Report."))),
+            hub,
+            CHAT % tuple(map(json.dumps, (sys.executable, TOKEN, server.api, tenant))),
+        )
+        asked = RunRequest(
+            prompt="Delete it.",
+            requester=Person(tenant=tenant, id=rita.id, name="rita"),
+            config_name="test",
+            config_text="text",
+            origin="test.yaml",
+            asked_in=server.channel,
+        )
+        run = await harness.people.start(asked)
+        await harness.work()
+        state = await harness.state(run)
+        assert isinstance(state, s.AwaitingDecision), state
+        assert await arguments_on(harness, run) == [f'"{server.channel}" ↦ #general', f'"{message.id}" ↦ @rita: “hi”']
+        message.payload["content"] = "important"
+        await harness.people.approve(
+            run, state.plan.digest, Person(tenant=tenant, id=alice.id, name="alice", roles=("ops",))
+        )
+        await harness.work()
+        assert message.id in server.messages
+        assert "has changed since the plan was made" in (await words_on(harness, run))[0]
+    assert server.diagnostics == []
+
+
+async def arguments_on(harness: ServiceHarness, run: str) -> list[str]:
+    view = view_of(await harness.log.read(run))
+    assert view is not None
+    lists = [each for each in card_for(view, harness.clock.now()).sections if isinstance(each, CallList)]
+    return [argument.text for each in lists for call in each.calls for argument in call.arguments]

@@ -357,3 +357,76 @@ async def test_a_long_answer_is_held_by_its_digest_alone() -> None:
     disk.files["a"] = "x" * 29_999 + "y"
     await approved(harness, run, state)
     assert disk.done == []
+
+
+NAMES = Preview(server="", tool="look", arguments='{"path":"$.path"}', describes=True)
+
+
+def arguments_on(card: Card) -> list[str]:
+    (calls,) = [each for each in card.sections if isinstance(each, CallList)]
+    return [each.text for each in calls.calls[0].arguments if each.name == "path"]
+
+
+async def test_what_an_id_is_stands_beside_it_and_is_compared_before_the_call() -> None:
+    disk = Disk(a='{"path":"#ops"}')
+    harness = service(disk, A, rules=writes(NAMES))
+    run, state = await harness.planned()
+    card = await card_of(harness, run)
+    assert arguments_on(card) == ["a \u21a6 #ops"]
+    assert "look" not in words_on(card)
+    assert '"path":"a"' in state.plan.calls[0].arguments
+    disk.files["a"] = '{"path":"#lobby"}'
+    ended = await approved(harness, run, state)
+    assert disk.done == []
+    assert isinstance(ended.receipts[0], Skipped)
+    assert "has changed since the plan was made" in words_on(await card_of(harness, run))
+
+
+async def test_what_an_id_is_stays_on_the_finished_card() -> None:
+    disk = Disk(a='{"path":["@mara","@o\u202eps"]}')
+    harness = service(disk, A, rules=writes(NAMES))
+    run, state = await harness.planned()
+    ended = await approved(harness, run, state)
+    assert isinstance(ended.receipts[0], Succeeded)
+    assert arguments_on(await card_of(harness, run)) == ["a \u21a6 @mara, @o\u27e8U+202E\u27e9ps"]
+
+
+@pytest.mark.parametrize("answer", ["no JSON", "[]", '{"path":7}', '{"other":"x"}'])
+async def test_an_answer_that_says_nothing_of_an_id_adds_nothing(answer: str) -> None:
+    harness = service(Disk(a=answer), A, rules=writes(NAMES))
+    run, _ = await harness.planned()
+    assert arguments_on(await card_of(harness, run)) == ["a"]
+
+
+async def test_an_id_that_could_not_be_looked_up_is_said() -> None:
+    disk = Disk()
+    harness = service(disk, A, rules=writes(NAMES))
+    run, _ = await harness.planned()
+    words = words_on(await card_of(harness, run))
+    assert "What the ids in call 1 are is not known: board.look could not be read: ENOENT: no such file" in words
+
+
+async def test_a_plan_of_before_look_ups_can_still_be_edited() -> None:
+    """Its calls have no look-up; what an edited one names stands there as it is written."""
+    disk = Disk(a="{}")
+    plain = Rule(match="board.write", effect=Effect.ASK, source="tools[1]")
+    harness = service(disk, A, rules=(READS, plain))
+    run, state = await harness.planned()
+    profile = harness.prepared.profile
+    rules = (*writes()[:1], plain, replace(plain, previews=(NAMES,), only_adds=True))
+    agents = tuple(replace(each, rules=rules) for each in profile.agents)
+    harness.prepared.profile = replace(profile, agents=agents)
+    edited = await harness.people.edit(run, state.plan.digest, ALICE, 0, json.dumps(A | {"content": "new"}))
+    assert isinstance(edited, s.AwaitingDecision)
+    assert arguments_on(await card_of(harness, run)) == ["a"]
+
+
+async def test_nobody_misses_what_the_rules_deny() -> None:
+    denied = Rule(match="board.look", effect=Effect.DENY, source="tools[0]")
+    disk = Disk(a="{}")
+    harness = service(disk, A, rules=(denied, *writes(NAMES)[1:]))
+    run, state = await harness.planned()
+    assert disk.reads == []
+    assert "not known" not in words_on(await card_of(harness, run))
+    await approved(harness, run, state)
+    assert disk.files["a"] == A["content"]

@@ -83,7 +83,7 @@ class Lent:
 
     def reader(self, caller: Caller | None) -> ReadTools:
         """As a run's agents have it. Every tool is allowed here, so that writes can be tried without a plan."""
-        names = ("list_channels", "read_messages", "send_message", "delete_message", "post_message")
+        names = ("list_channels", "read_messages", "look_up", "send_message", "delete_message", "post_message")
         return self.hub.reader([self.spec], frozenset(("chat", name) for name in names), caller)
 
     async def read(self, caller: Caller | None, channel: str = "") -> str:
@@ -156,6 +156,21 @@ async def test_a_call_for_nobody_or_for_people_of_another_server_is_refused(town
         elsewhere = replace(town.caller(town.alice, town.general), tenant="discord:1")
         assert "another server" in await tools.read(elsewhere, town.general)
         assert "hello" in await tools.read(Caller(tenant="console", requester="uid:0"), town.general)
+
+
+async def test_what_an_id_is_is_told_to_nobody_who_could_not_see_it(town: Town) -> None:
+    """Everybody where the run is shown can read #news, but a run of its own channel is not given its texts."""
+    rain = town.server.in_channel(town.news)[0].id
+    secret = town.server.in_channel(town.board)[0].id
+    async with town.tools() as tools:
+        mine = town.caller(town.mallory, town.general)
+        told = await tools.use(mine, "look_up", channel=town.news, message=rain)
+        assert "#news" in told
+        assert "rain" not in told
+        assert sight.NOT_SEEN in await tools.use(mine, "look_up", channel=town.board, message=secret)
+        ops = town.caller(town.alice, town.general)
+        assert sight.NOT_HERE in await tools.use(ops, "look_up", channel=town.board, message=secret)
+        assert "on whose behalf" in await tools.use(None, "look_up", channel=town.general)
 
 
 async def test_a_write_needs_somebody_who_could_do_it_and_nobody_for_whom_the_place_is_hidden(town: Town) -> None:

@@ -2,10 +2,12 @@
 
 import pytest
 
+from bot.check import _unnamed
 from coordination.config import Settings, parse, unmatched_rules
+from coordination.domain.canonical_json import canonical
 from coordination.domain.conditions import CallContext
 from coordination.domain.preview import Preview, Question
-from coordination.domain.tool_rules import Effect, Ruling, both, rule
+from coordination.domain.tool_rules import Effect, Ruling, both, possible_effects, rule
 from coordination.errors import ConfigError
 from coordination.text import Text
 from tests.builders import a_definition
@@ -49,6 +51,97 @@ def test_a_rule_says_what_is_read_for_its_calls() -> None:
         is_condition=True,
     )
     assert previews(READ + many) == (SHOWN, condition)
+
+
+NAMES = Preview(
+    server="",
+    tool="look_up",
+    arguments='{"channel":"$.channel","kind":"all","users":"$.mention_users"}',
+    describes=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ('{"channel":"7","content":"x","mention_users":["8"]}', '{"channel":"7","kind":"all","users":["8"]}'),
+        ('{"channel":"7","mention_users":null}', '{"channel":"7","kind":"all"}'),
+        ('{"content":"x"}', '{"kind":"all"}'),
+    ],
+)
+def test_of_ids_that_a_call_leaves_out_nothing_is_asked(arguments: str, asked: str) -> None:
+    assert NAMES.question("chat", arguments) == Question(server="chat", tool="look_up", arguments=asked)
+
+
+def test_where_a_call_names_nothing_nothing_is_asked() -> None:
+    only = Preview(server="", tool="look_up", arguments='{"channel":"$.channel"}', describes=True)
+    assert only.question("chat", '{"content":"x"}') is None
+
+
+def test_what_describes_ids_is_under_the_digest_and_older_plans_keep_theirs() -> None:
+    assert list(NAMES.described()) == [("channel", "channel"), ("users", "mention_users")]
+    assert list(SHOWN.described()) == []
+    assert "describes" not in canonical(SHOWN.as_json())
+    assert '"describes":true' in canonical(NAMES.as_json())
+
+
+CHAT = """
+agents: [{id: scout, backend: {type: ollama, model: m}}]
+mcp_servers:
+  chat: {command: %s, args: %s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "tool"),
+    [
+        ("python3", "[-m, massgen_bot, chat-tools, discord, --scope, visible]", "delete_message"),
+        ("/opt/bin/massgen-bot", "[chat-tools, slack]", "reply_in_thread"),
+        ("python3", "[-m, bot.tool_servers.slack_server]", "post_message"),
+    ],
+)
+def test_what_ids_are_is_looked_up_for_the_programs_own_chat_tools(command: str, arguments: str, tool: str) -> None:
+    (agent,) = parse(CHAT % (command, arguments), origin="x.yaml", environ={}).agents
+    (preview,) = rule(agent.rules, "chat", tool).previews
+    assert (preview.tool, preview.describes, preview.required) == ("look_up", True, False)
+    assert rule(agent.rules, "chat", tool).effect is Effect.ASK
+    assert rule(agent.rules, "chat", "look_up").effect is Effect.READ
+    assert possible_effects(agent.rules, "chat", tool) == {Effect.ASK}
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("npx", "[chat-tools, discord]"),
+        ("massgen-bot", "[chat-tools, irc]"),
+        ("massgen-bot", "[run, chat-tools, discord]"),
+        ("python3", "[-m, other.tool_servers.slack_server]"),
+    ],
+)
+def test_another_program_is_not_taken_for_it(command: str, arguments: str) -> None:
+    (agent,) = parse(CHAT % (command, arguments), origin="x.yaml", environ={}).agents
+    assert agent.rules == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "effect"),
+    [
+        ("{match: chat.look_up, effect: deny}", Effect.DENY),
+        ("{match: 'chat.*', effect: ask}", Effect.ASK),
+        ("{match: chat.look_up, effect: read}", Effect.READ),
+    ],
+)
+def test_what_the_operator_says_of_looking_up_holds(written: str, effect: Effect) -> None:
+    text = CHAT % ("massgen-bot", "[chat-tools, slack]") + f"tools: [{written}]\n"
+    (agent,) = parse(text, origin="x.yaml", environ={}).agents
+    assert rule(agent.rules, "chat", "look_up").effect is effect
+    assert len(rule(agent.rules, "chat", "post_message").previews) == 1
+
+
+def test_an_address_is_no_program() -> None:
+    text = "agents: [{id: a, backend: {type: ollama, model: m}}]\nmcp_servers: {chat: {url: 'http://127.0.0.1:1'}}\n"
+    (agent,) = parse(text, origin="x.yaml", environ={}).agents
+    assert agent.rules == ()
 
 
 def test_what_is_asked_has_the_arguments_of_the_call_in_it() -> None:
@@ -109,3 +202,9 @@ def test_a_preview_that_can_not_work_is_told_of_the_tools_there_are(rules: str, 
 
 def test_one_that_works_is_no_mistake() -> None:
     assert unmatched_rules(settings_of(READ + WRITE), TOOLS) == []
+
+
+def test_rules_that_nobody_wrote_do_not_silence_the_warning_that_no_rule_names_a_tool() -> None:
+    tools = [a_definition("look_up", server="chat"), a_definition("post_message", server="chat")]
+    settings = parse(CHAT % ("massgen-bot", "[chat-tools, slack]"), origin="x.yaml", environ={})
+    assert [str(each)[:32] for each in _unnamed(settings, tools)] == ["No rule names a tool of chat, so"]
