@@ -25,6 +25,7 @@ from coordination.domain.events import (
     VoteCast,
     VoteVoided,
 )
+from coordination.domain.provenance import ReadIndex
 from coordination.domain.states import Feedback
 from coordination.domain.transitions import count
 from coordination.errors import CoordinationError, ModelError
@@ -92,10 +93,11 @@ class Deliberation:
         budget: Budget | None = None,
         people: PeopleAsked | None = None,
         started_today: Mapping[str, int] | None = None,
+        sources: ReadIndex | None = None,
     ) -> None:
         """`record` is told of everything at once and in order; `people` can be asked.
 
-        `started_today` has the calls that count for caps of the day.
+        `started_today` has the calls that count for caps of the day, and `sources` is what was read so far.
         """
         self._started_today = started_today
         self.ballot = ballot
@@ -113,6 +115,8 @@ class Deliberation:
         self._is_voting_open = not options.defer_voting
         self._ending: Ending | None = None
         self._read: dict[int, list[tuple[str, Json]]] = {}
+        self._sources = ReadIndex() if sources is None else sources
+        self._sources.asked = self._asked_for
 
     async def run(self) -> Election:
         """Let the agents work until they agree, or the caps or the deadline stop them.
@@ -340,7 +344,15 @@ class Deliberation:
             people=people,
             read=self._read.setdefault(participant.profile.number, []),
             started_today=self._started_today,
+            sources=self._sources,
         )
+
+    def _asked_for(self) -> str:
+        """All that people have said of what they want: a call that repeats it repeats nobody else."""
+        told = [self._question.prompt, *(each.prompt for each in self._question.history)]
+        told += [each.text for each in self._question.feedback]
+        told += [each.answer or "" for each in (() if self._people is None else self._people.questions)]
+        return "\n".join(told)
 
     def _opening(self, participant: Participant) -> str:
         return prompts.opening(

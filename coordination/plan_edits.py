@@ -10,6 +10,7 @@ from coordination.domain.events import ActionRecorded, PlanProposed, Revised, Ru
 from coordination.domain.judgement import keeps_what_was_read
 from coordination.domain.plan import Plan, PlannedCall, over_cap
 from coordination.domain.policy import Person, Policy, Refusal
+from coordination.domain.provenance import origins_left
 from coordination.domain.states import AwaitingDecision
 from coordination.domain.tool_rules import Effect, Ruling
 from coordination.domain.transitions import Recorded
@@ -143,7 +144,12 @@ async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded]
     if ruling.effect is Effect.DENY:
         raise RefusedError("denied", Text("The rules forbid this call with these arguments."))
     edited = replace(
-        call, arguments=written, is_automatic=False, says=ruling.says, needs=call.needs.and_also(ruling.needs)
+        call,
+        arguments=written,
+        is_automatic=False,
+        says=ruling.says,
+        needs=call.needs.and_also(ruling.needs),
+        origins=None if call.origins is None else origins_left(call.origins, written),
     )
     if not keeps_what_was_read(call, edited) or _is_unseen(plan, edited, ruling):
         raise RefusedError(

@@ -12,6 +12,7 @@ from coordination.domain.canonical_json import parse
 from coordination.domain.events import ActionRecorded, RunEvent
 from coordination.domain.plan import PlannedCall
 from coordination.domain.preset_plan import PresetCall, PresetPlan
+from coordination.domain.provenance import ReadIndex
 from coordination.domain.tool_rules import Effect
 from coordination.errors import ToolServerError
 from coordination.ports import ToolCall, ToolDefinition
@@ -39,7 +40,12 @@ async def planned(
     def kept(event: RunEvent) -> None:
         record(replace(event, call=_for_people(event.call)) if isinstance(event, ActionRecorded) else event)
 
-    toolbox = Toolbox(preset.agent, agent.tools, agent.reader, options, kept, started_today=started_today)
+    sources = ReadIndex()
+    for origin in (origin for call in preset.calls for origin in call.origins or ()):
+        sources.restore(origin)
+    toolbox = Toolbox(
+        preset.agent, agent.tools, agent.reader, options, kept, started_today=started_today, sources=sources
+    )
     for call in preset.calls:
         await _record(call, agent, toolbox)
     calls = tuple(map(_for_people, toolbox.actions))

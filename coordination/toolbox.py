@@ -18,6 +18,7 @@ from coordination.domain.conditions import CallContext, unread
 from coordination.domain.day_caps import over_day_cap
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
 from coordination.domain.plan import PlannedCall, over_cap
+from coordination.domain.provenance import ReadIndex, read_through
 from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, both, possible_effects, rule
 from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.json_schema import Verdict, verdict
@@ -76,8 +77,11 @@ AT_ONCE = 8
 _MOST_OF_SCHEMA = 50_000
 """Characters of a tool's schema that the log keeps."""
 
+_SHORT_TEXT = 5_000
+"""Characters that are gone through in a few milliseconds."""
+
 _EXCERPT = 2_000
-"""Characters of a tool's output that the log keeps: enough to tell which call repeats it."""
+"""Characters of a tool's output that the log keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,11 +228,13 @@ class Toolbox:
         people: AsksPeople | None = None,
         read: list[tuple[str, Json]] | None = None,
         started_today: Mapping[str, int] | None = None,
+        sources: ReadIndex | None = None,
     ) -> None:
         """`record` tells the log what the agent does; who calls an `unusable` tool hears why nobody can use it.
 
         `people` puts its questions to the requester, where the configuration wants that. `read` is what the agent has read
-        in its turns so far, by server and arguments. `started_today` has the calls that count for caps of the day.
+        in its turns so far, by server and arguments. `started_today` has the calls that count for caps of the day, and
+        `sources` is what all agents were given to read.
         """
         self._agent = agent
         self._tools = tools
@@ -239,6 +245,7 @@ class Toolbox:
         self._people = people
         self._read_so_far = [] if read is None else read
         self._started_today = started_today or {}
+        self._sources = ReadIndex() if sources is None else sources
         self.actions: list[PlannedCall] = []
         self.left_out = 0
         self._known: set[str] = set()
@@ -314,11 +321,11 @@ class Toolbox:
         if len(self.actions) >= self._options.max_calls:
             self.left_out += 1
             return _refuse(call, f"A plan holds at most {self._options.max_calls} calls. This one is not recorded.")
-        definition = tool.definition
+        definition, written = tool.definition, canonical(arguments)
         action = PlannedCall(
             server=definition.server,
             tool=definition.tool,
-            arguments=canonical(arguments),
+            arguments=written,
             definition=definition.digest,
             is_automatic=ruling.effect is Effect.AUTO,
             is_destructive=definition.says_destructive,
@@ -327,6 +334,7 @@ class Toolbox:
             says=ruling.says,
             needs=ruling.needs,
             previews=ruling.previews,
+            origins=self._sources.origins(written),
         )
         objection = self._objection(action, ruling, arguments)
         if objection is not None:
@@ -375,6 +383,7 @@ class Toolbox:
         except ToolServerError as error:
             output = ToolOutput(text=str(error), is_error=True)
         text, is_error = output.text, output.is_error
+        await self._take_in(f"{definition.server}.{definition.tool}", text[:MAX_RESULT])
         if not is_error:
             self._read_so_far.append((definition.server, arguments))
         self._record(
@@ -389,6 +398,11 @@ class Toolbox:
             )
         )
         return ToolResult(call_id=call.id, text=_fit(text), is_error=is_error)
+
+    async def _take_in(self, tool: str, text: str) -> None:
+        """Remember what is specific in a text, before any model is given it. A long one does not hold up the others."""
+        found = read_through(text) if len(text) <= _SHORT_TEXT else await asyncio.to_thread(read_through, text)
+        self._sources.add(tool, found)
 
 
 _HOW_TO_WRITE_IT = "Nothing was done; write one that a double holds exactly, or text where the tool takes that."

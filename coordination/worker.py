@@ -36,6 +36,7 @@ from coordination.domain.events import ModelRetried, RunEvent
 from coordination.domain.plan import Plan, Receipt
 from coordination.domain.policy import Person, policy_actor
 from coordination.domain.preset_plan import PresetPlan
+from coordination.domain.provenance import ReadIndex, read_through
 from coordination.domain.quorums import all_of
 from coordination.errors import ConfigError, ModelError, ToolServerError
 from coordination.execution import GRACE, AwayAfter, Guard, execute, never_away, unknown
@@ -243,6 +244,7 @@ class Worker:
             budget=await self._budget(writer, state.request, prepared_run.profile),
             people=people,
             started_today=await self._started_today(state.request, prepared.profile, now),
+            sources=await self._read_before(writer, state),
         )
         election = await deliberation.run()
         written = None
@@ -251,6 +253,22 @@ class Worker:
         if written is not None:
             election = replace(election, winner=written)
         await self._conclude(writer, state, election, prepared_run, written_after_vote=written is not None)
+
+    async def _read_before(self, writer: RunWriter, state: s.Deliberating) -> ReadIndex:
+        """What agents of this run read in earlier attempts, as far as the log has it: their words may be in its answers."""
+        sources = ReadIndex()
+        if state.revision == 1 and not state.ballot.answers:
+            return sources
+        for recorded in await self._log.read(writer.run):
+            match recorded.event:
+                case e.ToolRead(server=server, tool=tool, excerpt=excerpt):
+                    sources.add(f"{server}.{tool}", read_through(excerpt))
+                case e.ActionRecorded(call=call):
+                    for origin in call.origins or ():
+                        sources.restore(origin)
+                case _:
+                    pass
+        return sources
 
     async def _conclude(
         self,

@@ -87,7 +87,7 @@ def well(call: PlannedCall) -> ToolOutput:
 
 @dataclass
 class World:
-    """What the servers really did, and every read they answered."""
+    """What the servers really did, and every read they answered; `says` is what a tool that reads gives."""
 
     done: list[PlannedCall] = field(default_factory=list[PlannedCall])
     keys: list[str] = field(default_factory=list[str])
@@ -95,6 +95,7 @@ class World:
     behaviours: list[Behaviour] = field(default_factory=list[Behaviour])
     definitions: dict[tuple[str, str], str | None] = field(default_factory=dict[tuple[str, str], str | None])
     settings: dict[str, str] = field(default_factory=dict[str, str])
+    says: dict[str, str] = field(default_factory=dict[str, str])
 
     async def definition_digest(self, server: str, tool: str) -> str | None:
         """As planned, unless the test changed it."""
@@ -129,7 +130,7 @@ class FakeReader:
             raise Forbidden(f"{server}.{tool} must not run now")
         self._world.reads.append((server, tool, canonical(arguments)))
         await asyncio.sleep(0)
-        return ToolOutput(text=f"{tool} says so")
+        return ToolOutput(text=self._world.says.get(tool, f"{tool} says so"))
 
 
 class FakeHub:

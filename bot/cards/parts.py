@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.cards.known_ids import Known, known_of, with_known
 from bot.cards.run_view import RunView
-from bot.cards.text import arguments_of, head_of, money, one_line, tokens, visible
+from bot.cards.text import arguments_of, head_of, money, one_line, shown_name, tokens, visible
 from bot.i18n import catalog, joined
 from bot.machine import account_name
 from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
@@ -185,6 +185,7 @@ def call_item(
         notes.append(catalog.text("call.automatic"))
     if call.is_destructive:
         notes.append(catalog.text("call.destroys"))
+    notes += _sources(call)
     return CallItem(
         number=number,
         server=visible(call.server),
@@ -195,6 +196,18 @@ def call_item(
         status=status,
         outcome=outcome,
     )
+
+
+def _sources(call: PlannedCall) -> list[str]:
+    """Which arguments have something that a tool gave to read, by the tool."""
+    by_tool: dict[str, dict[str, None]] = {}
+    for each in call.origins or ():
+        by_tool.setdefault(visible(each.tool), {})[shown_name(each.argument)] = None
+    told = list(by_tool.items())[:_MOST_SOURCES]
+    return [catalog.text("call.origin", names=" + ".join(names), tool=tool) for tool, names in told]
+
+
+_MOST_SOURCES = 3
 
 
 def call_items(plan: Plan) -> tuple[CallItem, ...]:

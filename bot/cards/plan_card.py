@@ -32,7 +32,7 @@ from bot.cards.parts import (
 from bot.cards.plan_diff import differences
 from bot.cards.plan_edits import MOST_OPTIONS, edit_options
 from bot.cards.preview_diff import preview_sections, previews_json, previews_of
-from bot.cards.run_view import RunView, echo_of
+from bot.cards.run_view import RunView, origins_of
 from bot.cards.text import head_of, one_line, rounded_by_others, shown_name, visible, visible_lines
 from bot.i18n import catalog, joined
 from bot.message import (
@@ -107,6 +107,7 @@ def plan_json(plan: Plan) -> Json:
                 **({"says": call.says} if call.says else {}),
                 **({"needs": call.needs.as_json()} if call.needs else {}),
                 **({"previews": previews_json(plan, call)} if call.previews else {}),
+                **({"origins": [each.as_json() for each in call.origins]} if call.origins else {}),
                 **({"settings": call.settings, "target": call.target} if call.settings else {}),
             }
             for index, call in enumerate(plan.calls)
@@ -322,10 +323,11 @@ def _described(alike: Mapping[str, tuple[str, ...]]) -> str:
 def _echoes(view: RunView, plan: Plan) -> list[RichText]:
     """Whose words the calls repeat: of text that a tool read, nobody here is the author."""
     lines: list[RichText] = []
-    for number, call in enumerate(plan.calls, 1):
-        echo = echo_of(call, view.sources, view.request.prompt)
-        if echo is not None:
-            names, tools = ", ".join(echo.names), ", ".join(echo.tools)
+    for number, origins in enumerate(origins_of(plan, view.sources, view.request.prompt), 1):
+        told = [each for each in origins if each.is_in_text]
+        if told:
+            names = ", ".join(dict.fromkeys(shown_name(each.argument) for each in told))
+            tools = ", ".join(dict.fromkeys(visible(each.tool) for each in told))
             lines.append(catalog.rich("warn.echo", number=number, names=names, tools=StyledText(tools, "code")))
     return _first_few(lines)
 

@@ -1,28 +1,19 @@
 """A run as people follow it: a pure fold over its log, and where each argument of its plan comes from."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
-from bot.cards.text import shown_name, visible
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
-from coordination.domain.canonical_json import Json, parse
 from coordination.domain.events import ToolRead
-from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.plan import Plan
 from coordination.domain.policy import Person
+from coordination.domain.provenance import Origin, ReadIndex, read_through
 from coordination.domain.transitions import Recorded, evolve
-from coordination.errors import IllegalTransition, InvalidJsonError
-
-_RUN = 32
-"""Characters in a row that nobody writes twice by chance."""
-
-_SHORTEST = 8
-_SPECIAL = re.compile(r"[@/0-9]")
-_GAPS = re.compile(r'(?:\\[nrt"]|[\s"“”])+')
+from coordination.errors import IllegalTransition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,79 +24,19 @@ class Source:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Echo:
-    """Arguments of one call, and the tools that were their source."""
-
-    names: tuple[str, ...]
-    tools: tuple[str, ...]
-
-
 def with_source(sources: tuple[Source, ...], read: ToolRead) -> tuple[Source, ...]:
     """The sources, and one more unless it is known."""
     source = Source(tool=f"{read.server}.{read.tool}", text=read.excerpt)
     return sources if source in sources else (*sources, source)
 
 
-def echo_of(call: PlannedCall, sources: Sequence[Source], prompt: str) -> Echo | None:
-    """What of a call repeats a source. What the request says itself is nobody else's word.
-
-    Only the beginning of what was read is known, so that nothing found means little.
-    """
-    try:
-        arguments = parse(call.arguments)
-    except InvalidJsonError:
-        return None
-    if not isinstance(arguments, dict) or not sources:
-        return None
-    asked, texts = _plain(prompt), [_plain(source.text) for source in sources]
-    names: dict[str, None] = {}
-    tools: dict[str, None] = {}
-    for name, value in arguments.items():
-        for leaf in map(_plain, _leaves(value)):
-            for number in _echoed(leaf, texts, asked):
-                names[shown_name(name)] = tools[visible(sources[number].tool)] = None
-    return Echo(names=tuple(names), tools=tuple(tools)) if names else None
-
-
-def _echoed(leaf: str, texts: Sequence[str], asked: str) -> list[int]:
-    """The texts that have a long passage in common with a value; or the whole of a short one that looks like an address.
-
-    A short value of digits alone is a name that the product gave: nearly every plan has one.
-    """
-    if len(leaf) >= _RUN:
-        runs = _runs(leaf)
-        return [number for number, text in enumerate(texts) if any(run not in asked for run in runs & _runs(text))]
-    is_telling = len(leaf) >= _SHORTEST and _SPECIAL.search(leaf) is not None and not leaf.isdecimal()
-    if not is_telling or leaf in asked:
-        return []
-    return [number for number, text in enumerate(texts) if leaf in text]
-
-
-def _runs(text: str) -> set[str]:
-    return {text[start : start + _RUN] for start in range(len(text) - _RUN + 1)}
-
-
-def _leaves(value: Json) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            yield from _all(value.values())
-        case list():
-            yield from _all(value)
-        case _:
-            return
-
-
-def _all(values: Iterable[Json]) -> Iterator[str]:
-    for value in values:
-        yield from _leaves(value)
-
-
-def _plain(text: str) -> str:
-    """Spaces, line breaks and quotes look different in JSON and in prose."""
-    return _GAPS.sub(" ", text).strip().casefold()
+def origins_of(plan: Plan, sources: Sequence[Source], prompt: str) -> list[tuple[Origin, ...]]:
+    """What of each call was read; of calls that an earlier version recorded, by the beginnings that its log has."""
+    index = ReadIndex(asked=lambda: prompt)
+    if any(call.origins is None for call in plan.calls):
+        for source in sources:
+            index.add(source.tool, read_through(source.text))
+    return [index.origins(call.arguments) if call.origins is None else call.origins for call in plan.calls]
 
 
 @dataclass(frozen=True)

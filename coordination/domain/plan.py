@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from coordination.domain.canonical_json import Json, canonical, digest
 from coordination.domain.policy import Person, Policy
 from coordination.domain.preview import Preview, Question, Reading
+from coordination.domain.provenance import Origin
 from coordination.domain.quorums import NOTHING, Needs, all_of
 
 
@@ -29,6 +30,7 @@ class PlannedCall:
         says: what the operator's rule says that such a call does, with `{name}` for arguments; empty where it says nothing.
         needs: whom and what the operator's rules ask for such a call, beside what any plan needs.
         previews: what the operator's rules want read before people decide on it.
+        origins: which of its values agents had read and nobody asked for; None: an earlier version recorded it, and nobody looked.
     """
 
     server: str
@@ -42,6 +44,7 @@ class PlannedCall:
     says: str = ""
     needs: Needs = NOTHING
     previews: tuple[Preview, ...] = ()
+    origins: tuple[Origin, ...] | None = field(default=None, compare=False)
 
     def as_json(self) -> Json:
         """The call as it enters a plan's digest."""
@@ -62,6 +65,8 @@ class PlannedCall:
             form |= {"needs": self.needs.as_json()}
         if self.previews:
             form |= {"previews": [each.as_json() for each in self.previews]}
+        if self.origins:
+            form |= {"origins": [each.as_json() for each in self.origins]}
         return form
 
     def questions(self) -> tuple[tuple[Preview, Question | None], ...]:

@@ -4,10 +4,11 @@ It is decided on like any other. No call of it may have happened already, and no
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from coordination.domain.plan import Failed, Plan, PlannedCall, Receipt, Skipped, Succeeded
+from coordination.domain.provenance import Origin
 
 Purpose: TypeAlias = Literal["rest", "undo"]
 """What the calls are for: those of a plan that did not run, or those that take back what ran."""
@@ -15,12 +16,16 @@ Purpose: TypeAlias = Literal["rest", "undo"]
 
 @dataclass(frozen=True, kw_only=True)
 class PresetCall:
-    """One call that is to be planned: exactly these arguments, a JSON object in canonical form. `of` is the index of the call that it follows from."""
+    """One call that is to be planned: exactly these arguments, a JSON object in canonical form. `of` is the index of the call that it follows from.
+
+    `origins` is what the first run's agents had read of it.
+    """
 
     server: str
     tool: str
     arguments: str
     of: int
+    origins: tuple[Origin, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,5 +66,6 @@ def _rest(plan: Plan, receipts: Sequence[Receipt]) -> tuple[PresetCall, ...]:
         return ()
     found = [(each.index, plan.calls[each.index]) for each in left]
     return tuple(
-        PresetCall(server=call.server, tool=call.tool, arguments=call.arguments, of=index) for index, call in found
+        PresetCall(server=call.server, tool=call.tool, arguments=call.arguments, of=index, origins=call.origins)
+        for index, call in found
     )

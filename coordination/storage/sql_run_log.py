@@ -94,6 +94,7 @@ _YOUNGER = (
     b',"input_schema":""',
     b',"revised":""',
     b',"started_today":[]',
+    b',"origins":null',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

@@ -286,8 +286,8 @@ MUTANTS = [
     Mutant(
         "an edited call still needs nobody",
         "plan_edits.py",
-        "arguments=written, is_automatic=False, says=ruling.says",
-        "arguments=written, says=ruling.says",
+        "        is_automatic=False,\n        says=ruling.says",
+        "        says=ruling.says",
         (EDITS,),
     ),
     Mutant(

@@ -10,7 +10,7 @@ from coordination.domain.events import RunEvent
 from coordination.domain.tool_rules import Effect, Rule
 from coordination.ports import ToolDefinition
 from coordination.run_options import RunOptions
-from coordination.toolbox import offer
+from coordination.toolbox import Toolbox, offer
 from tests.builders import a_profile
 from tests.fakes import FakeClock, FakeHub, PlayedModel, World
 
@@ -45,6 +45,7 @@ class DeliberationHarness:
             participants.append(
                 Participant(profile=agent, model=model, tools=tools, reader=hub.reader(agent.servers, allowed))
             )
+        self._participants = participants
         self.deliberation = Deliberation(
             DeliberationInput(prompt="Post hello."),
             participants,
@@ -53,6 +54,10 @@ class DeliberationHarness:
             clock=self.clock,
             record=self.record,
         )
+
+    def toolboxes(self) -> list[Toolbox]:
+        """What each agent may touch in its first turn."""
+        return [self.deliberation._toolbox(each, None) for each in self._participants]
 
     def record(self, event: RunEvent) -> None:
         """Keep an event, and wake whoever waits for it."""
