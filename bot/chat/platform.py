@@ -149,8 +149,12 @@ class ChatPlatform(Protocol):
         """The place of the thread under a message; the same again if there is one."""
         ...
 
-    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
-        """Post a card without buttons: the story in a thread, a reminder, a word to the requester."""
+    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
+        """Post a card without buttons: the story in a thread, a reminder. `once` names the message, as that of a post."""
+        ...
+
+    async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
+        """Make a message that `post_text` left show this card."""
         ...
 
     async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:

@@ -197,6 +197,8 @@ cards = sa.Table(
     *_texts("stale"),
     sa.Column("wake_at", sa.Text),
     sa.Column("language", sa.Text, nullable=False, server_default=""),
+    sa.Column("story_message", sa.Text, nullable=False, server_default=""),
+    sa.Column("story_from", sa.Integer, nullable=False, server_default="0"),
     sa.Index("cards_by_state", "surface", "state"),
     sa.Index("cards_by_tenant", "tenant", "state", "asked_at"),
     sa.Index("cards_by_requester", "tenant", "requester", "asked_at"),

@@ -92,6 +92,8 @@ class CardRecord:
         thread: the thread that the run was asked for in; the card is posted there.
         attempt: counts the messages; a button of an older one is out of date, whatever message it claims to be on.
         story: the thread that tells the story, once it is open.
+        story_message: the message in it that tells the story now, and is edited; empty: the next one is not known to stand.
+        story_from: the number of the last event before those that this message tells.
         told: the number of the last event that the story has told.
         reminded: the reminder that was sent last; None: none was.
         stale: messages that should say that they are superseded.
@@ -115,6 +117,13 @@ class CardRecord:
     is_trouble_told: bool = False
     stale: tuple[str, ...] = ()
     language: str = ""
+    story_message: str = ""
+    story_from: int = 0
+
+    @property
+    def story_start(self) -> int:
+        """The number of the last event that the story's message does not tell, nor the next one if there is none now."""
+        return self.story_from if self.story_message else self.told
 
     @property
     def copy(self) -> str:

@@ -77,13 +77,19 @@ class DiscordPlatform:
         """Not here: Discord itself finds what was posted a moment ago, and later tells nobody what was posted as what."""
         del place, once, at
 
-    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
         """Post a card without buttons."""
-        return await self._send(place, render(card, None), _nonce())
+        return await self._send(place, render(card, None), _nonce(once))
+
+    async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
+        """As a card is edited."""
+        await self._edit(message_ref, render(card, None))
 
     async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         """Edit by ids alone: an interaction's token would be dead after a quarter of an hour."""
-        rendered = render(card, ids)
+        await self._edit(message_ref, render(card, ids))
+
+    async def _edit(self, message_ref: MessageRef, rendered: Rendered) -> None:
         message = self._channel(message_ref.place).get_partial_message(int(message_ref.message))
 
         async def edit() -> None:

@@ -43,8 +43,9 @@ from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked, wi
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.policy import Person
 
-# Slack has one `chat.update` in three seconds for a message as the most that it wants; it doesn't mind how old they are.
-INTERVALS = SyncIntervals(edit=3.0, timeline=4.0, between_checks=3.0)
+# Slack has one `chat.update` in three seconds for a message as the most that it wants, and some fifty a minute in a whole
+# workspace, which stories leave to cards; it doesn't mind how old messages are.
+INTERVALS = SyncIntervals(edit=3.0, timeline=10.0, between_checks=3.0)
 
 _Sent = TypeVar("_Sent")
 
@@ -252,6 +253,10 @@ class SlackPlatform:
         message = rendered(card, ids, self._files_below(message_ref, card))
         if message.needs_files:
             message = rendered(card, ids, await self._attach(message_ref, card))
+        await self._update(message_ref, message)
+        await self._show_session(message_ref, card)
+
+    async def _update(self, message_ref: MessageRef, message: Rendered) -> None:
         client = self._clients.steady(await self._token(message_ref.place))
 
         async def update(message: Rendered) -> None:
@@ -266,7 +271,6 @@ class SlackPlatform:
                 )
 
         await _with_links_or_without(update, message)
-        await self._show_session(message_ref, card)
 
     async def verify(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         """Show the same again: what was deleted can't be changed, and the bot may not be allowed to read."""
@@ -279,10 +283,14 @@ class SlackPlatform:
         thread = place.thread or message_ref.message
         return ChannelRef(platform="slack", tenant=place.tenant, channel=place.channel, thread=thread)
 
-    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
+    async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
+        """A message that is no card of a run: it gives no thread a Stop button, and no files."""
+        await self._update(message_ref, rendered(card))
+
+    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
         """Post a card without buttons."""
         message = rendered(card)
-        message_ref = await self._post(place, message)
+        message_ref = await self._post(place, message, once)
         if message.needs_files:
             await self._attach(message_ref, card)
         return message_ref

@@ -10,7 +10,7 @@ from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, place, plainly
 from coordination.text import Text
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 """Every revision of the schema, oldest first; each has its migration."""
 
 FITS_FROM = "0007"

@@ -111,8 +111,11 @@ async def test_a_thread_is_opened_once_and_named(server: DiscordServer, platform
     first = await platform.open_thread(message_ref, "a title " * 30)
     again = await platform.open_thread(message_ref, "another")
     assert first == again == here(server, thread=message_ref.message)
-    said = await platform.post_text(first, note("voted"))
+    said = await platform.post_text(first, note("voted"), once="7Q4K:story:0")
+    assert await platform.post_text(first, note("voted"), once="7Q4K:story:0") == said
     assert server.messages[said.message].channel == message_ref.message
+    await platform.edit_text(said, note("approved"))
+    assert "approved" in server.messages[said.message].text
     assert await platform.open_thread(said, "deeper") == first
 
 

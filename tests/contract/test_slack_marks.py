@@ -77,6 +77,8 @@ async def test_what_was_posted_as_something_else_or_long_before_or_after_is_not_
 ) -> None:
     message = await lost(server, platform)
     await platform.post_text(PLACE, a_card())
+    told = await platform.post_text(PLACE, a_card(), once="7Q4K:story:0")
+    assert await find(platform, once="7Q4K:story:0") == told
     await lost(server, platform, IN_THREAD, "7Q4K:2")
     assert await find(platform, once="7Q4K:2") is None
     assert await find(platform, IN_THREAD) is None

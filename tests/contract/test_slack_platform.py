@@ -106,6 +106,9 @@ async def test_a_story_is_told_in_the_thread_without_buttons(server: SlackServer
     message = server.messages["C1", message_ref.message]
     assert message.thread == "1.1"
     assert not message.has("cancel")
+    await platform.edit_text(message_ref, card_of(waiting()))
+    assert len(message.versions) == 2
+    assert not message.has("approve")
 
 
 @pytest.mark.parametrize(

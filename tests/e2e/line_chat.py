@@ -89,9 +89,12 @@ class LinePlatform:
     async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         raise MessageNotFound("there are no threads here")
 
-    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
         await self._tell_all(f"note {rendered(card)}")
         return MessageRef(place=place, message="note")
+
+    async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
+        await self._tell_all(f"{message_ref.message} {rendered(card)}")
 
     async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
         """Everybody reads every line here."""

@@ -65,6 +65,7 @@ class FakePlatform:
     intervals: SyncIntervals = QUICK
     messages: dict[str, Message] = field(default_factory=dict[str, Message])
     said: list[tuple[ChannelRef, Card]] = field(default_factory=list[tuple[ChannelRef, Card]])
+    unsaid: set[str] = field(default_factory=set[str])
     private_messages: list[tuple[Person, Card]] = field(default_factory=list[tuple[Person, Card]])
     called: list[tuple[ChannelRef, RichText]] = field(default_factory=list[tuple[ChannelRef, RichText]])
     threads: list[str] = field(default_factory=list[str])
@@ -93,7 +94,8 @@ class FakePlatform:
         await self._end(await self._begin("find", None))
         self.sought.append(at)
         name = self.by_name.get(once, "") if self.finds else ""
-        is_there = name in self.messages and self.messages[name].place == place
+        is_said = name.startswith("s") and self.said[int(name[1:]) - 1][0] == place
+        is_there = is_said or (name in self.messages and self.messages[name].place == place)
         return MessageRef(place=place, message=name) if is_there else None
 
     async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
@@ -119,11 +121,23 @@ class FakePlatform:
         await self._end(fault)
         return replace(message_ref.place, thread=message_ref.place.thread or message_ref.message)
 
-    async def post_text(self, place: ChannelRef, card: Card) -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
         fault = await self._begin("say", card)
+        if self.posts_once and once in self.by_name:
+            return MessageRef(place=place, message=self.by_name[once])
         self.said.append((place, card))
+        name = f"s{len(self.said)}"
+        if once:
+            self.by_name[once] = name
         await self._end(fault)
-        return MessageRef(place=place, message=f"s{len(self.said)}")
+        return MessageRef(place=place, message=name)
+
+    async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
+        fault = await self._begin("edit_text", card)
+        if message_ref.message in self.unsaid:
+            raise MessageNotFound(message_ref.message)
+        self.said[int(message_ref.message[1:]) - 1] = (message_ref.place, card)
+        await self._end(fault)
 
     async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
         fault = await self._begin("call", None)

@@ -40,7 +40,7 @@ _SOME = st.lists(st.sampled_from(_FAULTS), max_size=4)
 
 @settings(max_examples=15)
 @given(
-    faults=st.fixed_dictionaries(dict.fromkeys(("post", "find", "edit", "say", "notify_user"), _SOME)),
+    faults=st.fixed_dictionaries(dict.fromkeys(("post", "find", "edit", "say", "edit_text", "notify_user"), _SOME)),
     restarts=st.lists(st.integers(0, 22), max_size=2, unique=True),
     knows=st.sampled_from(["", "posts_once", "finds"]),
 )

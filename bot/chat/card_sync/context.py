@@ -97,6 +97,11 @@ def place_of(card: CardRecord) -> ChannelRef:
     return ChannelRef(platform=card.platform, tenant=card.tenant, channel=card.channel, thread=card.thread)
 
 
+def timeline_place(card: CardRecord) -> ChannelRef:
+    """Where its story is told."""
+    return ChannelRef(platform=card.platform, tenant=card.tenant, channel=card.channel, thread=card.story)
+
+
 def posted(card: CardRecord, message: str = "") -> MessageRef:
     """A message of this card: the one that it stands on, or another."""
     return MessageRef(place=place_of(card), message=message or card.message)

@@ -1,24 +1,22 @@
-"""What is said beside the card: the timeline in its thread, reminders, and a word to the requester."""
+"""What is said beside the card and its story: reminders, and a word to the requester."""
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import get_args
 
-from bot.cards.parts import approvers, asked_by, quoted
+from bot.cards.parts import approvers, asked_by
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.text import one_line, visible
-from bot.cards.timeline import timeline_entry
 from bot.chat.approvals_channel import name_of_copy
-from bot.chat.card_sync.context import SyncContext, place_of, posted, requester_of
-from bot.chat.card_sync.snapshot import ENDED, WORKING
+from bot.chat.card_sync.context import SyncContext, place_of, requester_of, timeline_place
+from bot.chat.card_sync.snapshot import ENDED
 from bot.chat.platform import (
     CardTooLarge,
     ChannelRef,
-    EditRefused,
     MessageNotFound,
     MissingPermission,
     RateLimited,
@@ -26,12 +24,10 @@ from bot.chat.platform import (
 )
 from bot.chat.store import CardCopy, CardRecord, OutcomeReminder, PlanReminder, Reminded, Reminder
 from bot.i18n import catalog, joined
-from bot.message import Alert, Card, Mention, Paragraph, RichText, Section, Severity, StyledText, Timestamp
-from coordination.domain import events as e
+from bot.message import Alert, Card, Mention, Paragraph, Severity, StyledText, Timestamp
 from coordination.domain import states as s
 from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, Policy, judge_own
-from coordination.domain.transitions import Recorded
 
 _ORDER: tuple[Reminder, ...] = get_args(Reminder)
 LAST = timedelta(minutes=10)
@@ -66,79 +62,6 @@ def schedule(plan: Plan, now: datetime, reminded: Reminded | None) -> Schedule:
         if at <= now < plan.expires_at:
             due = which
     return Schedule(due=due, next=min((at for _, at in open_ if at > now), default=None))
-
-
-_LINES = 12
-_CHARACTERS = 2_500
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimelineItem:
-    """One thing that the story tells. `seq` is the number of its event; without sections there is nothing to say."""
-
-    seq: int
-    sections: tuple[Section, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """Characters, about."""
-        return sum(len(repr(section)) for section in self.sections)
-
-
-def item_of(recorded: Recorded, view: RunView) -> TimelineItem:
-    """What one event adds to the story; `view` is the run after it. An answer is told in full, a vote with its reason."""
-    event = recorded.event
-    entry = timeline_entry(event, view)
-    if entry is None or isinstance(
-        event, e.ActionRefused
-    ):  # Who clicked in vain was told alone; the rest is for the audit.
-        return TimelineItem(seq=recorded.seq)
-    about: RichText = (StyledText(entry.about, "bold"),) if entry.about else ()
-    if not isinstance(event, e.AnswerAccepted) or not event.text.strip():
-        lines = [joined([about, entry.line], " ")]
-        if isinstance(event, e.RunFinished | e.RunAnswered):
-            lines.append(catalog.rich("card_sync.follow_up"))
-        return TimelineItem(seq=recorded.seq, sections=(Paragraph(lines=tuple(lines)),))
-    heading = Paragraph(lines=(joined([about, _answered(event)], " "),))
-    return TimelineItem(seq=recorded.seq, sections=(heading, quoted(event.text)))
-
-
-def _answered(event: e.AnswerAccepted) -> RichText:
-    """That there is an answer, without the beginning of its text, which follows whole."""
-    label: RichText = (StyledText(f"agent{event.agent}.{event.number}", "bold"),)
-    if event.calls:
-        label = catalog.rich(
-            "table.answered_with_plan", label=label, calls=catalog.text("calls", count=len(event.calls))
-        )
-    return catalog.rich("agent.answered", label=label)
-
-
-def batches(items: Sequence[TimelineItem]) -> Iterator[tuple[TimelineItem, ...]]:
-    """The items by the message that tells them."""
-    batch: list[TimelineItem] = []
-    for item in items:
-        is_full = len(batch) >= _LINES or sum(each.size for each in batch) + item.size > _CHARACTERS
-        if batch and is_full:
-            yield tuple(batch)
-            batch = []
-        batch.append(item)
-    if batch:
-        yield tuple(batch)
-
-
-def batch_card(batch: Sequence[TimelineItem]) -> Card | None:
-    """The message for some items; None if there is nothing to tell."""
-    sections = tuple(section for item in batch for section in item.sections)
-    if not sections:
-        return None
-    return Card(
-        severity=Severity.STOPPED, status=catalog.text("card_sync.story"), title=(), reference=(), sections=sections
-    )
-
-
-def thread_title(view: RunView) -> str:
-    """What a run's thread is called."""
-    return catalog.text("card_sync.thread", prompt=visible(" ".join(view.request.prompt.split())))
 
 
 def reminder_card(view: RunView, plan: Plan, which: Reminder) -> Card:
@@ -207,62 +130,9 @@ _NAME = 60
 
 @dataclass
 class Notifier:
-    """One run's story and notices. `timeline_at` is when the next part of the story may be told."""
+    """One run's reminders and notices."""
 
     context: SyncContext
-    timeline_at: float | None = None
-    _items: list[TimelineItem] = field(default_factory=list[TimelineItem])
-
-    def add_event(self, recorded: Recorded, view: RunView) -> None:
-        """One more event, and the run after it."""
-        if self.context.has_timelines:
-            self._items.append(item_of(recorded, view))
-
-    def patience(self, view: RunView) -> float:
-        """Seconds until the story can go on. What people wait for is told at once."""
-        if self.timeline_at is None or not isinstance(view.state, WORKING):
-            return 0.0
-        return max(0.0, self.timeline_at - self.context.clock.monotonic())
-
-    async def post_timeline(self, card: CardRecord, view: RunView) -> CardRecord:
-        """Go on with the story, as far as the run has come.
-
-        A message that stands although its answer was lost is told again: rather twice than never.
-
-        Raises:
-            RateLimited: the product asks for patience.
-        """
-        if card.told >= view.seq or self.patience(view) > 0:
-            return card
-        items = [item for item in self._items if item.seq > card.told]
-        for batch in batches(items):
-            card = await self._post_batch(card, view, batch)
-            self.timeline_at = self.context.clock.monotonic() + self.context.intervals.timeline
-        self._items = []
-        return await self.context.saved(card, replace(card, told=view.seq))
-
-    async def _post_batch(self, card: CardRecord, view: RunView, batch: tuple[TimelineItem, ...]) -> CardRecord:
-        told = batch_card(batch)
-        if told is None:
-            return card
-        try:
-            card = await self._opened(card, view)
-            await self.context.platform.post_text(self._thread(card), told)
-        except (MessageNotFound, EditRefused):
-            # The thread is gone, or closed for good. There will be another with what comes next.
-            return await self.context.saved(card, replace(card, story="", told=batch[-1].seq))
-        except (MissingPermission, CardTooLarge) as error:
-            _log.warning("run %s: a part of the story can't be told: %s", card.run, error)
-        return await self.context.saved(card, replace(card, told=batch[-1].seq))
-
-    async def _opened(self, card: CardRecord, view: RunView) -> CardRecord:
-        if card.story:
-            return card
-        thread = await self.context.platform.open_thread(posted(card), thread_title(view))
-        return await self.context.saved(card, replace(card, story=thread.thread))
-
-    def _thread(self, card: CardRecord) -> ChannelRef:
-        return ChannelRef(platform=card.platform, tenant=card.tenant, channel=card.channel, thread=card.story)
 
     async def remind(self, card: CardRecord, view: RunView) -> CardRecord:
         """Tell people what waits for them, when it is time, and remember when to look again.
@@ -335,7 +205,7 @@ class Notifier:
         roles = [(Mention(role, one_line(role, _NAME), "role", is_linked=True),) for role in named]
         until = Timestamp(plan.expires_at, is_countdown=True)
         line = catalog.rich("card_sync.call", approvers=joined(roles, " "), until=until)
-        place = elsewhere or (self._thread(card) if card.story else place_of(card))
+        place = elsewhere or (timeline_place(card) if card.story else place_of(card))
         try:
             await self.context.platform.call(place, line, once=f"{card.run}:{short(plan.digest)}")
         except RateLimited:

@@ -18,6 +18,7 @@ from bot.chat.card_sync.snapshot import (
     superseded_snapshot,
     without_plan,
 )
+from bot.chat.card_sync.timeline_message import TimelineMessage
 from bot.chat.card_sync.turns import GIVE_UP, SAME
 from bot.chat.platform import (
     CardTooLarge,
@@ -258,6 +259,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self._publisher = CardPublisher(self.context)
         self._notifier = Notifier(self.context)
+        self._timeline = TimelineMessage(self.context)
         self._copies = Copies(self.run, self.context)
 
     async def reconcile(self, ending: asyncio.Event) -> None:
@@ -327,7 +329,7 @@ class Reconciler:
         if not self._publisher.is_in_step(card, view):
             return max(self._publisher.patience(card), _SOON)
         pause = await self._copies.sync(card, view)
-        card = await self._notifier.post_timeline(card, view)
+        card = await self._timeline.tell(card, view)
         card = await self._publisher.mark_superseded(card)
         card = await self._notifier.remind(card, view)
         return await self._rest(card, view, pause)
@@ -337,8 +339,8 @@ class Reconciler:
         after = 0 if self._view is None else self._view.seq
         for recorded in await self.context.log.read(self.run, after):
             self._view = next_view(self._view, recorded)
-            if recorded.seq > card.told:
-                self._notifier.add_event(recorded, self._view)
+            if recorded.seq > card.story_start:
+                self._timeline.add_event(recorded, self._view)
         return self._view
 
     async def _read_for_others(self, card: CardRecord) -> RunView | None:
@@ -363,7 +365,7 @@ class Reconciler:
         `copies`: seconds until the copies are to be looked at again; None: they are in step.
         """
         if card.told < view.seq:
-            return max(self._notifier.patience(view), _SOON)
+            return max(self._timeline.patience(view), _SOON)
         refresh = self.context.intervals.refresh
         if isinstance(view.state, WORKING):
             return refresh if copies is None else min(refresh, copies)
