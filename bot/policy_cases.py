@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.machine import config_file
@@ -34,12 +35,13 @@ class Call:
     user: str = ""
     roles: tuple[str, ...] = ()
     place: str = ""
+    at: datetime | None = None
 
     @property
     def context(self) -> CallContext:
         """The call as conditions see it."""
         requester = Person(tenant="", id=self.user, name=self.user, roles=self.roles)
-        return CallContext(arguments=self.arguments, requester=requester, place=self.place)
+        return CallContext(arguments=self.arguments, requester=requester, place=self.place, at=self.at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,23 @@ def _steps(rules: Sequence[Rule], server: str, tool: str, context: CallContext) 
                 break
 
 
+def moment_of(value: object) -> datetime | None:
+    """A moment with its zone, as it is written or as YAML reads it; None: it is none."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, datetime) and value.tzinfo is not None else None
+
+
+def _moment(value: object) -> datetime:
+    found = moment_of(value)
+    if found is None:
+        raise ValueError(Text("a moment with its zone, such as 2026-11-30T09:00+01:00"))
+    return found
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -105,6 +124,7 @@ class Case(_Model):
     user: StrictStr = ""
     roles: tuple[StrictStr, ...] = ()
     place: StrictStr = ""
+    at: Annotated[datetime | None, BeforeValidator(_moment)] = None
     agent: StrictStr = ""
     effect: Effect
     approvers: tuple[_Approvers, ...] | None = None
@@ -120,7 +140,7 @@ class Case(_Model):
     def call(self) -> Call:
         """The call that it is about."""
         arguments = cast("Json", self.arguments)
-        return Call(tool=self.tool, arguments=arguments, user=self.user, roles=self.roles, place=self.place)
+        return Call(tool=self.tool, arguments=arguments, user=self.user, roles=self.roles, place=self.place, at=self.at)
 
 
 class _Cases(_Model):

@@ -134,6 +134,9 @@ _FIXED: Mapping[Refusal, Text] = {
     Refusal.DENIED_NOW: Text(
         "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
     ),
+    Refusal.NOT_AT_THIS_HOUR: Text(
+        "The rules forbid a call of this plan at this hour. Approve it at an hour that they allow, or request changes."
+    ),
     Refusal.NONE_LEFT_TODAY: Text(
         "The rules leave fewer calls for today than this plan has. Approve it after midnight (UTC), or select fewer calls."
     ),

@@ -27,11 +27,11 @@ from coordination.domain.events import (
     RunRequested,
 )
 from coordination.domain.plan import Plan, PlannedCall, over_cap
-from coordination.domain.policy import Person, Policy
+from coordination.domain.policy import Person, Policy, Refusal
 from coordination.domain.quorums import Seats, all_of
-from coordination.domain.states import Executing
+from coordination.domain.states import AwaitingDecision, Executing
 from coordination.domain.tool_rules import Effect, Ruling, both, possible_effects, rule
-from coordination.errors import ConfigError, DayCapError, PersonUnreadableError
+from coordination.errors import ConfigError, DayCapError, PersonUnreadableError, StoredConfigError
 from coordination.ports import Clock, Spending
 from coordination.run_options import AgentProfile, RunProfile
 from coordination.text import Text
@@ -105,6 +105,32 @@ async def as_it_was(run: str, request: RunRequested) -> None:
     del run, request
 
 
+class ByTheClock:
+    """Rules as they are at this moment, also where nothing but the hour has changed. Fits `CurrentRules`."""
+
+    def __init__(
+        self, current: CurrentRules, clock: Clock, began_with: Callable[[RunRequested], Awaitable[RunProfile]]
+    ) -> None:
+        """`began_with` reads what a run began with."""
+        self._current = current
+        self._clock = clock
+        self._began_with = began_with
+        self._looks: dict[str, bool] = {}
+
+    async def __call__(self, run: str, request: RunRequested) -> RunProfile | None:
+        """What a run that began now would get; None: the same as this run got, at any hour.
+
+        Raises:
+            ConfigError: what holds now, or held then, is not there, or can't be used.
+        """
+        now = await self._current(run, request)
+        if now is None and self._looks.get(request.config_digest, True):
+            then = await self._began_with(request)
+            self._looks[request.config_digest] = then.looks_at_the_clock
+            now = replace(then, is_same=True) if then.looks_at_the_clock else None
+        return None if now is None else replace(now, at=self._clock.now())
+
+
 class ReadOnce:
     """Rules that are read when they are first asked for, and held for one decision. Fits `CurrentRules`."""
 
@@ -148,7 +174,9 @@ def compared(plan: Plan, request: RunRequested, now: RunProfile | None) -> Rules
     """How the rules of now differ from those that the run began with, as people are told; None: they do not."""
     if now is None:
         return ""
-    return "changed" if denied(plan, request, now) is None else "denied"
+    if denied(plan, request, now) is None:
+        return "" if now.is_same else "changed"
+    return "hours" if now.is_same else "denied"
 
 
 def freeze_event(before: Person | None, now: Person | None) -> ExecutionFrozen | ExecutionThawed | None:
@@ -223,6 +251,7 @@ def _author(plan: Plan, agents: Sequence[str]) -> str:
 
 def ruling_now(server: str, tool: str, author: str, now: RunProfile, context: CallContext) -> Ruling:
     """What the rules of now say of a call of the agent with this id; where there is none of its name, everybody's."""
+    context = context if context.at is not None else replace(context, at=now.at)
     rulings = [rule(agent.rules, server, tool, context) for agent in _heirs(server, author, now)]
     return reduce(both, rulings) if rulings else _NO_SERVER
 
@@ -347,6 +376,11 @@ class Guards:
         if now is None:
             return await self._by_caps(state, None)
         forbidden = denied(state.plan, state.request, now)
+        if forbidden is not None and now.is_same:
+            return _skipped(
+                state,
+                Text("the rules forbid {server}.{tool} at this hour", server=forbidden.server, tool=forbidden.tool),
+            )
         if forbidden is not None:
             return _skipped(
                 state,
@@ -407,3 +441,30 @@ class Guards:
 
 def _skipped(state: Executing, reason: Text) -> CallsSkipped:
     return CallsSkipped(indexes=tuple(range(state.next_index, len(state.plan.calls))), reason=reason)
+
+
+async def objection_to_approval(
+    run: str,
+    state: AwaitingDecision,
+    current: CurrentRules,
+    directory: PersonDirectory,
+    *,
+    spending: Spending,
+    clock: Clock,
+) -> Refusal | None:
+    """Why nobody may approve this plan now, whoever they are; None: nothing is in the way."""
+    if clock.now() >= state.plan.expires_at:
+        return None
+    try:
+        now = await current(run, state.request)
+        await all_still_may(state.plan.policy, state.approvals, directory)
+    except StoredConfigError:
+        return Refusal.STORED_CONFIG_CHANGED
+    except ConfigError:
+        return Refusal.RULES_UNREADABLE
+    except PersonUnreadableError:
+        return Refusal.APPROVERS_UNREADABLE
+    if now is not None and denied(state.plan, state.request, now) is not None:
+        return Refusal.NOT_AT_THIS_HOUR if now.is_same else Refusal.DENIED_NOW
+    cap = await none_left(state.plan, state.request, now, spending, clock)
+    return None if cap is None else Refusal.NONE_LEFT_TODAY

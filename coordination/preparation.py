@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from coordination.deliberation import Participant
 from coordination.domain.caller import Caller
 from coordination.domain.conditions import CallContext
+from coordination.domain.events import RunRequested
 from coordination.domain.tool_rules import UNKNOWN_CALL
 from coordination.errors import ConfigError, ToolServerError
-from coordination.ports import Model, ReadLists, ReadTools, ServerSpec, ToolCatalogue, ToolDefinition, ToolHub
+from coordination.ports import Model, ReadLists, ReadTools, RunLog, ServerSpec, ToolCatalogue, ToolDefinition, ToolHub
 from coordination.read_lists import Accepted, lists_now, missing
 from coordination.run_options import AgentProfile, RunProfile
 from coordination.text import Text
@@ -136,11 +138,14 @@ async def prepare(
     read_lists: ReadLists | None = None,
     now: RunProfile | None = None,
     asked: CallContext = UNKNOWN_CALL,
+    *,
+    time: Callable[[], datetime] | None = None,
 ) -> PreparedRun:
     """Start the servers, list the tools, and prepare every agent. What they read, they read for the `caller`.
 
     A tool that a wildcard of a `read` rule matches asks unless it is in the `read_lists`; where there is no list, it is made.
-    Where other rules hold by `now`, the stricter of both decide. `asked` says who asked, and where.
+    Where other rules hold by `now`, the stricter of both decide. `asked` says who asked, and where, and
+    `time` when an agent makes a call.
 
     Raises:
         ConfigError: the rules name tools that do not exist.
@@ -152,7 +157,7 @@ async def prepare(
     accepted = await _accepted(prepared, found, read_lists)
     participants: list[Participant] = []
     for agent, model in zip(profile.agents, prepared.models(), strict=True):
-        own = _tools_of(agent, hub, found, accepted, caller=caller, now=now, asked=asked)
+        own = _tools_of(agent, hub, found, accepted, caller=caller, now=now, asked=asked, time=time)
         participants.append(
             Participant(
                 profile=agent,
@@ -175,6 +180,7 @@ async def prepare_tools(
     read_lists: ReadLists | None = None,
     now: RunProfile | None = None,
     asked: CallContext = UNKNOWN_CALL,
+    time: Callable[[], datetime] | None = None,
 ) -> AgentTools:
     """The tools of the agent of this number alone, as `prepare` would give them; no model is built.
 
@@ -188,7 +194,7 @@ async def prepare_tools(
         raise ConfigError([Text("the config has no agent {number}", number=number)])
     found = await list_tools(hub, profile.servers)
     accepted = await _accepted(prepared, found, read_lists)
-    return _tools_of(agent, hub, found, accepted, caller=caller, now=now, asked=asked)
+    return _tools_of(agent, hub, found, accepted, caller=caller, now=now, asked=asked, time=time)
 
 
 def _tools_of(
@@ -200,8 +206,9 @@ def _tools_of(
     caller: Caller | None,
     now: RunProfile | None,
     asked: CallContext,
+    time: Callable[[], datetime] | None,
 ) -> AgentTools:
-    tools = offer(agent, found.definitions, accepted, now, asked)
+    tools = offer(agent, found.definitions, accepted, now, asked, time)
     allowed = frozenset((tool.definition.server, tool.definition.tool) for tool in tools.values() if tool.may_read)
     return AgentTools(
         tools=tools,
@@ -232,3 +239,12 @@ async def _accepted(prepared: Prepared, found: ServerTools, read_lists: ReadList
     if read_lists is None or not (new := missing(kept, now)):
         return accepted
     return Accepted(config=profile.origin, lists=await read_lists.add(profile.origin, new))
+
+
+def stored_rules(log: RunLog, configure: Configure) -> Callable[[RunRequested], Awaitable[RunProfile]]:
+    """Reads what a run began with."""
+
+    async def began_with(request: RunRequested) -> RunProfile:
+        return configure(*await log.load_config(request.config_digest), request.tenant).profile
+
+    return began_with

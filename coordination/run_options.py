@@ -1,6 +1,7 @@
 """The options of one run, as deliberation needs them: plain values, checked by `coordination.config`."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from coordination.domain.policy import Policy
@@ -76,6 +77,8 @@ class RunProfile:
         servers: every server of any agent, once.
         origin: the file that it came from.
         asks_external: whether guests, bots and people of other organizations may ask.
+        at: the moment at which its rules are asked; None where nobody has said.
+        is_same: it is what the run began with, asked again because its rules look at the clock.
     """
 
     agents: tuple[AgentProfile, ...]
@@ -85,6 +88,13 @@ class RunProfile:
     daily: DailyLimits = field(default_factory=DailyLimits)
     asks_external: bool = False
     origin: str = ""
+    at: datetime | None = None
+    is_same: bool = False
+
+    @property
+    def looks_at_the_clock(self) -> bool:
+        """Whether a rule says other things at other hours."""
+        return any(each.about == "time" for agent in self.agents for rule in agent.rules for each in rule.when)
 
     @property
     def has_day_caps(self) -> bool:

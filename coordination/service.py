@@ -22,6 +22,7 @@ from coordination.authorization import (
 )
 from coordination.budget import NothingSpent
 from coordination.current_rules import (
+    ByTheClock,
     CurrentRules,
     Freezes,
     NeverFrozen,
@@ -34,7 +35,7 @@ from coordination.current_rules import (
     compared,
     denied,
     freeze_event,
-    none_left,
+    objection_to_approval,
     tightened,
     who_may_not,
 )
@@ -64,7 +65,7 @@ from coordination.errors import (
 )
 from coordination.plan_edits import edited_call, plan_chosen, plan_edited, plan_selected
 from coordination.ports import Clock, Engine, Job, NewId, RunLog, Spending
-from coordination.preparation import Configure
+from coordination.preparation import Configure, stored_rules
 from coordination.run_admission import check_may_ask, requested
 from coordination.run_links import link
 from coordination.run_options import RunProfile
@@ -111,7 +112,7 @@ class Coordinator:
         self._new_id = new_id
         self._configure = configure
         self._spending = spending or NothingSpent()
-        self._current = current
+        self._current = ByTheClock(current, clock, stored_rules(log, configure))
         self._directory = directory or Unchanging()
         self._freezes = freezes or NeverFrozen()
         self._turns = RunTurns()
@@ -218,7 +219,7 @@ class Coordinator:
         state = replay(log)
         if not isinstance(state, s.AwaitingDecision):
             raise RefusedError(Refusal.NOTHING_TO_DECIDE, message(Refusal.NOTHING_TO_DECIDE, state))
-        profile = self._configure(*await self._log.load_config(state.request.config_digest), by.tenant).profile
+        profile = replace(await stored_rules(self._log, self._configure)(state.request), at=self._clock.now())
         call = await edited_call(state.plan, index, arguments, log, profile)
         shown = state.plan.digest
         return await self._revise(
@@ -410,24 +411,6 @@ class Coordinator:
                 return asked_again(plan, state.election, plan.policy, "approvers", self._clock.now())
         return None
 
-    async def _objection(self, run: str, state: RunState, current: CurrentRules) -> Refusal | None:
-        """Why nobody may approve this plan now, whoever they are; None: nothing is in the way."""
-        if not isinstance(state, s.AwaitingDecision) or self._clock.now() >= state.plan.expires_at:
-            return None
-        try:
-            now = await current(run, state.request)
-            await all_still_may(state.plan.policy, state.approvals, self._directory)
-        except StoredConfigError:
-            return Refusal.STORED_CONFIG_CHANGED
-        except ConfigError:
-            return Refusal.RULES_UNREADABLE
-        except PersonUnreadableError:
-            return Refusal.APPROVERS_UNREADABLE
-        if now is not None and denied(state.plan, state.request, now) is not None:
-            return Refusal.DENIED_NOW
-        cap = await none_left(state.plan, state.request, now, self._spending, self._clock)
-        return None if cap is None else Refusal.NONE_LEFT_TODAY
-
     async def _objection_to_resolution(self, run: str, state: RunState, by: Person, verdict: Verdict) -> Refusal | None:
         """Why the rules of now let this person not say this of a call; None: they do.
 
@@ -505,11 +488,13 @@ class Coordinator:
         await self.review(run, by.tenant, current=current)
         state, seq = await self._read(run, by.tenant)
         objection = None
+        if not isinstance(state, s.AwaitingDecision):
+            return
         if action is RunAction.APPROVE:
-            objection = await self._objection(run, state, current)
-        elif isinstance(state, s.AwaitingDecision) and await self.leaves_nobody(
-            state.plan.policy, authors_with(state, by)
-        ):
+            objection = await objection_to_approval(
+                run, state, current, self._directory, spending=self._spending, clock=self._clock
+            )
+        elif await self.leaves_nobody(state.plan.policy, authors_with(state, by)):
             objection = Refusal.NOBODY_LEFT
         if objection is not None:
             await self._refuse(run, state, seq, by, action, objection)

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import count
 from typing import Protocol
 
@@ -154,18 +155,19 @@ def offer(
     accepted: Accepted | None = None,
     now: RunProfile | None = None,
     asked: CallContext = UNKNOWN_CALL,
+    time: Callable[[], datetime] | None = None,
 ) -> Mapping[str, OfferedTool]:
     """The usable tools of an agent's servers that its rules do not deny, by the name offered to the model.
 
     `now` has the rules that hold by now, where they differ: the stricter of both decides about each call. `asked` says who
-    asked for the run, and where.
+    asked for the run, and where; `time` when a call is made.
 
     Raises:
         ToolServerError: more tools than providers accept.
     """
     names = {server.name for server in agent.servers}
     usable = [each for each in definitions if each.server in names and not each.unusable]
-    found = [_offered(agent, each, accepted, now, asked) for each in usable if _is_allowed(agent, each, now)]
+    found = [_offered(agent, each, accepted, now, asked, time) for each in usable if _is_allowed(agent, each, now)]
     if len(found) > MAX_OFFERED:
         raise ToolServerError(
             Text(
@@ -189,10 +191,15 @@ def _is_allowed(agent: AgentProfile, tool: ToolDefinition, now: RunProfile | Non
 
 
 def _offered(
-    agent: AgentProfile, tool: ToolDefinition, accepted: Accepted | None, now: RunProfile | None, asked: CallContext
+    agent: AgentProfile,
+    tool: ToolDefinition,
+    accepted: Accepted | None,
+    now: RunProfile | None,
+    asked: CallContext,
+    time: Callable[[], datetime] | None,
 ) -> OfferedTool:
     def ruling(arguments: JsonObject) -> Ruling:
-        context = replace(asked, arguments=arguments)
+        context = replace(asked, arguments=arguments, at=None if time is None else time())
         then = ruling_of(agent.rules, tool, context, accepted)
         if now is None:
             return then

@@ -14,6 +14,7 @@ from coordination import prompts
 from coordination.agent_turn import record_wasted, used
 from coordination.budget import Budget, NothingSpent, daily, started_today, total
 from coordination.current_rules import (
+    ByTheClock,
     CurrentRules,
     Freezes,
     Guards,
@@ -54,7 +55,15 @@ from coordination.ports import (
     TurnContext,
     UserMessage,
 )
-from coordination.preparation import AgentTools, Configure, Prepared, PreparedRun, prepare, prepare_tools
+from coordination.preparation import (
+    AgentTools,
+    Configure,
+    Prepared,
+    PreparedRun,
+    prepare,
+    prepare_tools,
+    stored_rules,
+)
 from coordination.preset_plans import election_of, planned
 from coordination.previews import changed_since, check_required, read_all
 from coordination.questions import PeopleAsked
@@ -137,8 +146,8 @@ class Worker:
         self._spending = spending or NothingSpent()
         self._read_lists = read_lists
         self._away_after = away_after
-        self._current = current
-        self._guards = Guards(current, directory or Unchanging(), clock, freezes or NeverFrozen(), self._spending)
+        self._current = ByTheClock(current, clock, stored_rules(log, configure))
+        self._guards = Guards(self._current, directory or Unchanging(), clock, freezes or NeverFrozen(), self._spending)
         self.grace = GRACE
         """Seconds that a call under way has left when the work ends."""
         self._errors: dict[str, list[Text]] = {}
@@ -224,7 +233,13 @@ class Worker:
     ) -> None:
         now = await rules_now(self._current, writer.run, state.request)
         prepared_run = await prepare(
-            prepared, self._hub, _caller(state.request), self._read_lists, now, context_of(state.request)
+            prepared,
+            self._hub,
+            _caller(state.request),
+            self._read_lists,
+            now,
+            context_of(state.request),
+            time=self._clock.now,
         )
         for server, reason in prepared_run.absent.items():
             writer.record(e.ServerUnavailable(revision=state.revision, server=server, reason=reason))
@@ -302,7 +317,14 @@ class Worker:
         now = await rules_now(self._current, writer.run, state.request)
         caller, asked = _caller(state.request), context_of(state.request)
         agent = await prepare_tools(
-            prepared, preset.agent, self._hub, caller, read_lists=self._read_lists, now=now, asked=asked
+            prepared,
+            preset.agent,
+            self._hub,
+            caller,
+            read_lists=self._read_lists,
+            now=now,
+            asked=asked,
+            time=self._clock.now,
         )
         today = await self._started_today(state.request, prepared.profile, now)
         calls = await planned(preset, agent, prepared.profile.options, writer.record, today)

@@ -361,10 +361,13 @@ def _explain(
     user: Annotated[str, typer.Option("--as", metavar="USER", help=_help("help.policy_as"))] = "",
     roles: Annotated[list[str] | None, typer.Option("--role", metavar="ROLE", help=_help("help.policy_role"))] = None,
     place: Annotated[str, typer.Option("--in", metavar="PLACE", help=_help("help.policy_in"))] = "",
+    at: Annotated[str, typer.Option("--at", metavar="MOMENT", help=_help("help.policy_at"))] = "",
 ) -> int:
     from bot.terminal.policy_commands import policy_explain
 
-    return policy_explain(_context, config, tool=tool, arguments=arguments, user=user, roles=roles or (), place=place)
+    return policy_explain(
+        _context, config, tool=tool, arguments=arguments, user=user, roles=roles or (), place=place, at=at
+    )
 
 
 @policy.command("test", help=_help("help.policy_test"))

@@ -9,9 +9,10 @@ from bot.cards.parts import places
 from bot.cards.text import visible
 from bot.i18n import catalog
 from bot.machine import config_file
-from bot.policy_cases import Call, Case, Explanation, Outcome, Step, explain, run_cases
+from bot.policy_cases import Call, Case, Explanation, Outcome, Step, explain, moment_of, run_cases
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
+from coordination.clock import SystemClock
 from coordination.config import load, read_operator_policy
 from coordination.domain.canonical_json import parse
 from coordination.domain.conditions import Condition
@@ -21,7 +22,15 @@ from coordination.errors import InvalidJsonError
 
 
 def policy_explain(
-    context: CliContext, config: str, *, tool: str, arguments: str, user: str, roles: Sequence[str], place: str
+    context: CliContext,
+    config: str,
+    *,
+    tool: str,
+    arguments: str,
+    user: str,
+    roles: Sequence[str],
+    place: str,
+    at: str = "",
 ) -> Exit:
     """Say what becomes of a call, and why: each rule that was looked at, and whether its conditions hold."""
     try:
@@ -32,10 +41,14 @@ def policy_explain(
     if not isinstance(values, dict):
         context.print_error(catalog.text("policy.no_object"))
         return Exit.USAGE
+    moment = moment_of(at) if at else SystemClock().now()
+    if moment is None:
+        context.print_error(catalog.text("policy.bad_moment"))
+        return Exit.USAGE
     environment = context.environment
     operator = read_operator_policy(environment.operator_policy)
     settings = load(config_file(config).absolute(), environment.for_configs(tenant=""), operator=operator)
-    call = Call(tool=tool, arguments=values, user=user, roles=tuple(roles), place=place)
+    call = Call(tool=tool, arguments=values, user=user, roles=tuple(roles), place=place, at=moment)
     found = explain(settings, call)
     if not found:
         known = ", ".join(sorted({each.name for each in settings.servers})) or "-"

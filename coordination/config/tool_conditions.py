@@ -14,6 +14,7 @@ from coordination.config.diagnostics import (
     nearest,
     quoted,
 )
+from coordination.config.hours import hours_of
 from coordination.config.section_reader import report_of
 from coordination.config.yaml_tree import Listing, Node, Scalar, Table, kind_of, typed_plain
 from coordination.domain.canonical_json import Json
@@ -24,7 +25,7 @@ from coordination.text import Text, either
 
 _MOST = 20
 _LONGEST_LIST = 200
-_OPERATORS: tuple[Operator, ...] = get_args(Operator)
+_OPERATORS: tuple[Operator, ...] = tuple(each for each in get_args(Operator) if each != "within")
 _NUMBERS = ("at_least", "at_most")
 _TEXTS = ("matches", "host", "folder")
 _LISTS = ("in", "not_in")
@@ -69,6 +70,9 @@ def _about(about: str, node: Node, table: Table, report: Diagnostics) -> Iterato
         found = Text("the path {path}", path=quoted(about, MAX_PATH))
         expected = Text("$.argument, or {subjects}", subjects=either(SUBJECTS))
         report.expect(place, found, expected, report.nearest(about, SUBJECTS))
+        return
+    if about == "time":
+        yield from hours_of(node, place, report)
         return
     if not isinstance(node, Table):
         operator: Operator = "in" if isinstance(node, Listing) else "equals"

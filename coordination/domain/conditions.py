@@ -7,19 +7,23 @@ takes the stricter of what would follow either way.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Literal, TypeAlias, TypeGuard
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from coordination.domain.canonical_json import Json
 from coordination.domain.policy import Person
 
 Operator: TypeAlias = Literal[
-    "equals", "not", "in", "not_in", "matches", "at_least", "at_most", "longest", "host", "folder", "present"
+    "equals", "not", "in", "not_in", "matches", "at_least", "at_most", "longest", "host", "folder", "present", "within"
 ]
 
-SUBJECTS = ("requester.user", "requester.role", "place")
-"""What a condition may be about beside arguments: the account that asked, each role that it has, the channel."""
+SUBJECTS = ("requester.user", "requester.role", "place", "time")
+"""What a condition may be about beside arguments: the account that asked, each role that it has, the channel, the hour."""
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 MAX_PATH = 200
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d{1,6})\]|\[(\*)\]|\['([^'\]]+)'\]")
@@ -39,11 +43,13 @@ class CallContext:
         arguments: the JSON object that is sent; None while nobody knows it.
         requester: who asked for the run; None where nobody has asked yet.
         place: the id of the channel, or private thread, that it was asked in; empty at a terminal.
+        at: the moment at which it is judged; None where nobody has said.
     """
 
     arguments: Json = None
     requester: Person | None = None
     place: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +58,8 @@ class Condition:
 
     Attributes:
         about: a JSON path of the arguments (`$.amount`, `$.files[*].path`, `$['a key']`), or one of `SUBJECTS`.
-        value: what is compared with, as the operator wrote it.
+        value: what is compared with, as the operator wrote it. For `time` a mapping with `from` and `to` (`09:00`, of which
+            `to` is not within), `days` (a list of `DAYS`) and `zone`, a name of the IANA's.
     """
 
     about: str
@@ -63,6 +70,8 @@ class Condition:
         """Whether it holds of a call; None: that can't be judged."""
         if context.arguments is None and self.about.startswith("$"):
             return None
+        if self.about == "time":
+            return None if context.at is None else _within(self.value, context.at)
         found = list(_values(self.about, context))
         if self.operator == "present":
             there = {each is not None for each in found} or {False}
@@ -187,6 +196,26 @@ def is_equal(left: Json, right: Json) -> bool:
 def is_list(value: Json) -> TypeGuard[Sequence[Json]]:
     """Whether a value is a list in JSON."""
     return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _within(hours: Json, at: datetime) -> bool | None:
+    """Whether a moment is in these hours of these days, by the clocks of their zone."""
+    if not isinstance(hours, Mapping):
+        return None
+    begins, ends, days = hours.get("from"), hours.get("to"), hours.get("days")
+    zone = zone_of(hours.get("zone"))
+    if zone is None or not isinstance(begins, str) or not isinstance(ends, str) or not is_list(days):
+        return None
+    there = at.astimezone(zone)
+    return DAYS[there.weekday()] in days and begins <= f"{there:%H:%M}" < ends
+
+
+def zone_of(name: Json) -> ZoneInfo | None:
+    """The zone of this name; None: the machine knows none."""
+    try:
+        return ZoneInfo(name) if isinstance(name, str) and name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def _any_of(value: Json, wanted: Json) -> bool:

@@ -345,9 +345,9 @@ Because: TypeAlias = Literal["", "rules", "approvers", "unreadable"]
 Revised: TypeAlias = Literal["", "selected", "edited"]
 """What a person made of a plan without agents: only some of its calls, or one call with other arguments."""
 
-RulesNow: TypeAlias = Literal["", "changed", "denied", "unreadable"]
-"""How the rules that hold now differ from those that a run began with: changed, and a call of its plan denied, or not to be
-read at all. Rules of approval that got stricter are told by a new proposal."""
+RulesNow: TypeAlias = Literal["", "changed", "denied", "hours", "unreadable"]
+"""How the rules that hold now differ from those that a run began with: changed, and a call of its plan denied, or denied at this hour, or
+not to be read at all. Rules of approval that got stricter are told by a new proposal."""
 
 
 @dataclass(frozen=True, kw_only=True)

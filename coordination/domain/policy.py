@@ -77,6 +77,7 @@ class Refusal(StrEnum):
     NOT_YOURS = "not_yours"
     EXTERNAL = "external"
     DENIED_NOW = "denied_now"
+    NOT_AT_THIS_HOUR = "not_at_this_hour"
     NONE_LEFT_TODAY = "none_left_today"
     STRICTER_NOW = "stricter_now"
     RULES_UNREADABLE = "rules_unreadable"

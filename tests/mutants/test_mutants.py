@@ -31,6 +31,7 @@ SEATS = "tests/unit/test_seats.py"
 NEEDS = "tests/unit/test_tool_needs.py"
 OVER = "tests/unit/test_operator_policy.py"
 LACKING = "tests/threats/test_approvals_that_a_call_lacks.py"
+BY_DAY = "tests/threats/test_one_call_too_many_today.py"
 UNFORESEEN = "tests/service/test_unforeseen.py"
 FAULTS = "tests/service/test_faults_at_awaits.py"
 PREVIEWS = "tests/service/test_previews.py"
@@ -237,8 +238,8 @@ MUTANTS = [
     Mutant(
         "approvals of the first revision are kept when another agent's plan is chosen",
         "domain/transitions.py",
-        "        shapers=shapers,\n        questions=state.questions,\n    )\n",
-        "        shapers=shapers,\n        questions=state.questions,\n        approvals=getattr(state, 'approvals', ()),\n    )\n",
+        "        questions=state.questions,\n        started_today=event",
+        "        questions=state.questions,\n        approvals=getattr(state, 'approvals', ()),\n        started_today=event",
         (MACHINE, JUDGED),
     ),
     Mutant(
@@ -454,15 +455,15 @@ MUTANTS = [
     Mutant(
         "a call starts under rules that got stricter",
         "current_rules.py",
-        "                instead = await self._by_rules(run, state) or await self._by_people(state, claim)\n",
-        "                instead = await self._by_people(state, claim)\n",
+        "                found = await self._by_rules(run, state)\n",
+        "                found: RunEvent | Caps = ()\n",
         (APPROVED,),
     ),
     Mutant(
         "approvers are not read again at the claim",
         "current_rules.py",
-        "                instead = await self._by_rules(run, state) or await self._by_people(state, claim)\n",
-        "                instead = await self._by_rules(run, state)\n",
+        "                instead = instead or await self._by_people(state, claim)\n",
+        "                instead = instead or None\n",
         (APPROVED,),
     ),
     Mutant(
@@ -670,10 +671,24 @@ MUTANTS = [
     ),
     Mutant(
         "the laxer cap holds",
-        "domain/quorums.py",
-        "            caps[name] = min(most, caps.get(name, most))\n",
-        "            caps[name] = most\n",
+        "domain/day_caps.py",
+        "        caps[name] = min(most, caps.get(name, most))\n",
+        "        caps[name] = most\n",
         (QUORUMS,),
+    ),
+    Mutant(
+        "a call does not count for a cap that came after its plan",
+        "execution.py",
+        "        per_day=lowest(call.needs.per_day, caps),\n",
+        "        per_day=call.needs.per_day,\n",
+        (BY_DAY,),
+    ),
+    Mutant(
+        "a plan that does not fit into the day is begun",
+        "current_rules.py",
+        "        if state.is_untouched:\n            cap =",
+        "        if not state.is_untouched:\n            cap =",
+        (BY_DAY,),
     ),
     Mutant(
         "a log may hold a plan that leaves out whom a call needs",

@@ -42,8 +42,8 @@ def said(context: CliContext) -> list[str]:
     return (context.stdout.getvalue() + context.stderr.getvalue()).splitlines()
 
 
-def test_there_are_thirteen_policies_to_begin_with() -> None:
-    assert len(RECIPES) == 13
+def test_there_are_fourteen_policies_to_begin_with() -> None:
+    assert len(RECIPES) == 14
 
 
 @pytest.mark.parametrize(("policy", "cases"), [pytest.param(*rest, id=name) for name, *rest in RECIPES])
@@ -171,6 +171,14 @@ def test_a_case_that_is_not_met_is_named_with_what_the_rules_say(tmp_path: Path)
         ),
         ("config: ops.yaml\ncases: [{tool: pay, effect: ask}]", r"cases\[0\].tool: found 'pay'; expected server.tool"),
         ("config: nowhere.yaml\ncases: [{tool: a.b, effect: ask}]", "no such file"),
+        (
+            "config: ops.yaml\ncases: [{tool: bank.pay, at: 2026-11-30T09:00:00, effect: ask}]",
+            r"cases\[0\].at: found .*; expected a moment with its zone, such as 2026-11-30T09:00\+01:00",
+        ),
+        (
+            "config: ops.yaml\ncases: [{tool: bank.pay, at: noon, effect: ask}]",
+            r"cases\[0\].at: found 'noon'; expected a moment with its zone",
+        ),
         ("a: [", "found text that is not YAML; expected config and cases"),
     ],
 )
@@ -179,3 +187,17 @@ def test_a_file_of_cases_that_cannot_be_used_is_told_by_its_place(tmp_path: Path
     with pytest.raises(ConfigError, match=complaint) as caught:
         run_cases(Environment({}), tmp_path / "cases.yaml")
     assert english_in(caught.value.diagnostics[0]) == []
+
+
+@pytest.mark.parametrize(("at", "effect"), [("2026-11-30T09:00+01:00", "auto"), ("2026-11-30T18:00Z", "ask")])
+def test_a_call_is_explained_as_of_a_moment(tmp_path: Path, at: str, effect: str) -> None:
+    hours = "{from: '09:00', to: '17:00', days: [mon-fri], zone: Europe/Berlin}"
+    (tmp_path / "ops.yaml").write_text(OPS.replace("requester.role: [ops]", f"time: {hours}"))
+    context, config = here(), str(tmp_path / "ops.yaml")
+    ask = {"tool": "bank.pay", "arguments": '{"amount": 5}', "user": "", "roles": (), "place": ""}
+    assert policy_explain(context, config, **ask, at=at) is Exit.DONE  # type: ignore[arg-type]  # by their names
+    assert f"bank.pay for scout: {effect}" in said(context)
+    assert policy_explain(here(), config, **ask) is Exit.DONE  # type: ignore[arg-type]  # likewise
+    again = here()
+    assert policy_explain(again, config, **ask, at="2026-11-30T09:00") is Exit.USAGE  # type: ignore[arg-type]  # likewise
+    assert "a moment with its zone" in said(again)[0]
