@@ -354,6 +354,19 @@ async def slack() -> AsyncGenerator[SlackHarness]:
     assert server.diagnostics == []
 
 
+async def test_what_an_id_is_is_told_in_slack_to_nobody_who_could_not_see_it(slack: SlackHarness) -> None:
+    (rain, secret) = (
+        next(ts for channel, ts in slack.server.messages if channel == name) for name in ("CNEWS", "CBOARD")
+    )
+    async with slack.tools() as tools:
+        mine = slacker("rita", "CLUNCH")
+        told = await tools.use(mine, "look_up", channel="CNEWS", message=rain)
+        assert "sha256" in told
+        assert "rain" not in told
+        assert sight.NOT_HERE in await tools.use(mine, "look_up", channel="CBOARD", message=secret)
+        assert sight.NOT_SEEN in await tools.use(slacker("mallory", "CSHARED"), "look_up", channel="CBOARD")
+
+
 async def test_a_partner_in_a_shared_channel_has_no_private_channel_read_out(slack: SlackHarness) -> None:
     async with slack.tools(*VISIBLE) as tools:
         assert "hello" in await tools.read(slacker("mallory", "CSHARED"))
