@@ -38,6 +38,7 @@ from bot.chat.run_queries import find_card
 from bot.chat.service_port import AdminCommand, Private, Reply
 from bot.chat.start_run import LIMITS_KEY, limits_in, limits_typed
 from bot.chat.store import EVERYWHERE, AuditEntry, ChatSetting, ChatStore, Limits, freeze_setting, frozen_by
+from bot.chat.suggested_prompts import PROMPTS_KEY, SuggestedPrompts, example_lines, prompts_as_text, prompts_typed
 from bot.i18n import catalog, joined
 from bot.message import Card, Mention, RichText, StyledText, Timestamp
 from coordination.domain import events as e
@@ -129,6 +130,7 @@ class AdminService:
             "config-allow": self._allow,
             "approvers": self._approvers,
             "limits": self._limits,
+            "prompts": self._prompts,
             "freeze": self._freeze,
             "thaw": self._thaw,
             "audit": self._audit,
@@ -152,9 +154,23 @@ class AdminService:
     async def _show(self, request: _AdminRequest) -> Card:
         channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
         chosen = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, channel_settings)
-        lines = [self._from(chosen), await self._who_approves(chosen, request, channel_settings)]
+        lines = [self._from(chosen), *self._elsewhere(chosen, request, channel_settings)]
+        lines.append(await self._who_approves(chosen, request, channel_settings))
         policy = await rule_here(chosen, request.place.settings_channel, channel_settings)
         return done_card(*lines, *([] if policy is None else await self._about_channel(policy, request)))
+
+    def _elsewhere(
+        self, chosen: Chosen, request: _AdminRequest, channel_settings: Mapping[tuple[str, str], ChatSetting]
+    ) -> list[RichText]:
+        """What a channel falls back to that has a configuration of its own; nothing where there is no such thing."""
+        rest = {
+            key: each for key, each in channel_settings.items() if key != (request.place.settings_channel, CONFIG_KEY)
+        }
+        with suppress(RefusedError):
+            if chosen.source == "channel":
+                other = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, rest)
+                return [catalog.rich("config.without_it", there=self._from(other))]
+        return []
 
     def _from(self, chosen: Chosen) -> RichText:
         name = StyledText(chosen.name, "bold")
@@ -312,6 +328,16 @@ class AdminService:
         numbers = {**asdict(limits), "each": limits.share}
         lines = [catalog.rich(f"limits.{name}", count=number) for name, number in numbers.items()]
         return list_card(catalog.rich("limits.title"), lines, empty="")
+
+    async def _prompts(self, request: _AdminRequest) -> Card:
+        """What people are suggested to ask in a channel, or everywhere."""
+        if request.value == "reset":
+            if not await self.store.reset(self._setting(request, PROMPTS_KEY, "")):
+                raise refused("nothing_set")
+        elif request.value:
+            prompts = prompts_as_text(prompts_typed(request.value))
+            await self.store.set(self._setting(request, PROMPTS_KEY, prompts))
+        return done_card(*example_lines(await SuggestedPrompts(store=self.store).at(request.place)))
 
     async def _freeze(self, request: _AdminRequest) -> Card:
         """It holds for the whole server, wherever it is ordered; what can start hears of it before the answer is given."""

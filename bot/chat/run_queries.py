@@ -23,6 +23,7 @@ from bot.chat.platform import ChannelRef, LinksMessages, MessageRef
 from bot.chat.private_cards import ChatRefusal, done_card, list_card, refused
 from bot.chat.service_port import ListRuns, Pages, Private, Reply, ShowHome, ShowPlan, ShowRun
 from bot.chat.store import CardRecord, ChatStore, RunListItem
+from bot.chat.suggested_prompts import example_lines, prompts_here
 from bot.i18n import catalog, joined
 from bot.message import (
     Action,
@@ -318,7 +319,7 @@ class HelpCards:
     async def help(self, place: ChannelRef) -> Reply:
         """Two sentences, one example, which configuration holds here, and who may approve."""
         channel_settings = await self.store.settings(place.tenant, place.settings_channel)
-        lines: list[RichText] = [catalog.rich("chat.help_example")]
+        lines = example_lines(prompts_here(place.settings_channel, channel_settings))
         try:
             chosen = self.config_catalog.chosen(place.tenant, place.settings_channel, channel_settings)
         except ChatRefusal as error:

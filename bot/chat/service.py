@@ -27,6 +27,7 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.chat.start_run import RunStarter
+from bot.chat.suggested_prompts import SuggestedPrompts
 from bot.chat.thread_question import question_of
 from coordination.domain.policy import Person
 from coordination.log_context import log_from_here
@@ -70,6 +71,10 @@ class RequestRouter:
         """Start a run, or ask first whether the words are meant to change the plan that waits there."""
         question = await question_of(self.run_starter, request, by, place)
         return question or await self.run_starter.start(request, by, place)
+
+    async def suggested_prompts(self, place: ChannelRef) -> Sequence[str]:
+        """What was set for this channel, else for its server."""
+        return await SuggestedPrompts(store=self.run_starter.store).at(place)
 
     async def tenant_of_button(self, button: str, platform: str) -> str:
         """The tenant that a button belongs to."""

@@ -132,7 +132,7 @@ class AdminCommand:
 
     Attributes:
         action: `config-list|config-show|config-use|config-reset|config-check|config-allow`, or
-            `approvers|limits|freeze|thaw|audit`.
+            `approvers|limits|prompts|freeze|thaw|audit`.
         scope: `channel` or `server`.
     """
 
@@ -220,6 +220,10 @@ class ChatService(Protocol):
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         """The configurations that a person, or else any member, may name here, for completion; at most 25."""
+        ...
+
+    async def suggested_prompts(self, place: ChannelRef) -> Sequence[str]:
+        """What administrators would have people ask in a place, at most 4; nothing where they set nothing."""
         ...
 
     async def tenant_of_button(self, button: str, platform: str) -> str:

@@ -105,6 +105,13 @@ class AdminCommands(app_commands.Group):
         """How much may be asked for, in the whole server."""
         await self.ask(interaction, "limits", value=value)
 
+    @app_commands.command(name="prompts", description=localized("discord.cmd.prompts"))
+    @app_commands.describe(scope=localized("discord.cmd.scope"), value=localized("discord.cmd.prompts_value"))
+    @app_commands.choices(scope=_SCOPES)
+    async def prompts(self, interaction: AnyInteraction, *, scope: str = "", value: str = "") -> None:
+        """What people are suggested to ask here."""
+        await self.ask(interaction, "prompts", scope=scope, value=value)
+
     @app_commands.command(name="freeze", description=localized("discord.cmd.freeze"))
     async def freeze(self, interaction: AnyInteraction) -> None:
         """Have no approved call start in this server."""

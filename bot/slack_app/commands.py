@@ -33,7 +33,8 @@ from bot.slack_app.replies import Replies
 _RUN = re.compile(r"[0-9b-df-hj-np-tv-z]{2,12}", re.IGNORECASE)
 _SCOPES = {"channel": "channel", "server": "server", "workspace": "server"}
 _CONFIG_VERBS = frozenset({"list", "show", "use", "reset", "check"})
-_VALUE_VERBS = frozenset({"approvers", "limits", "freeze", "thaw", "audit"})
+_VALUE_VERBS = frozenset({"approvers", "limits", "prompts", "freeze", "thaw", "audit"})
+_BAR = "|"
 CONFIG_OPTION = re.compile(r"--config[ =](\S+)\s+(\S.*)", re.DOTALL)
 
 
@@ -66,7 +67,9 @@ def parse_admin_command(text: str) -> AdminCommand | None:
     """The administrators' command in a text; None if there is none."""
     words = text.split()
     scope = ""
-    if len(words) > 1 and words[-1].lower() in _SCOPES:
+    # A prompt may end in such a word: there it says where only behind a bar of its own.
+    is_about_place = len(words) > 1 and (words[0] != "prompts" or words[-2] in ("prompts", "reset", _BAR))
+    if is_about_place and words[-1].lower() in _SCOPES:
         scope = _SCOPES[words.pop().lower()]
     match words:
         case ["config", "allow", *names]:
@@ -91,6 +94,17 @@ class Said:
 
     text: str
     files: Sequence[AttachedFile] = ()
+
+
+_PROMPTS = ("help", "runs", "try")
+
+
+def default_prompts() -> list[dict[str, str]]:
+    """What Slack suggests to say first; each is sent as it is, and none does anything before people approve."""
+    return [
+        {"title": catalog.text(f"slack.prompt.{each}_title"), "message": catalog.text(f"slack.prompt.{each}_message")}
+        for each in _PROMPTS
+    ]
 
 
 COMMAND = "/massgen"

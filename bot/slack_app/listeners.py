@@ -1,6 +1,7 @@
 """Every event, and who handles it. Slack gets its acknowledgement first; what is in flight is waited for at the end."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -8,14 +9,16 @@ from dataclasses import dataclass
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
+from bot.cards.text import one_line
+from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.service_port import ChatService, Private, ShowHome
 from bot.i18n import speaking
 from bot.message import Action, Card
-from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers, Said
+from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, CommandHandlers, Said, default_prompts
 from bot.slack_app.components import OPEN, USE
 from bot.slack_app.errors import translated
 from bot.slack_app.identity import People
-from bot.slack_app.installations import Clients, InstalledWorkspaces, Workspace, authorized_in
+from bot.slack_app.installations import AGENT_SCOPE, Clients, InstalledWorkspaces, Workspace, authorized_in
 from bot.slack_app.interactions import PAGE, PICK, PICKED, SUBMITTED, ApproverPicker, Clicks, home_view, picked_in
 from bot.slack_app.message_content import files_of_message, text_of_message
 from bot.slack_app.payloads import (
@@ -31,6 +34,11 @@ from bot.slack_app.payloads import (
     without_mention,
 )
 from bot.slack_app.replies import Replies, Tell
+from coordination.errors import StorageError
+
+_log = logging.getLogger(__name__)
+
+_TITLE = 75
 
 
 class InFlight:
@@ -204,6 +212,23 @@ class Listeners:
                 reply = await self.chat_service.handle(ShowHome(), by, source.place)
                 if isinstance(reply, Private):
                     await self._publish(source, reply.card, reply.runs)
+
+        if workspace is not None and text_in(body, "event", "tab") == "messages" and AGENT_SCOPE in workspace.scopes:
+            source = event_source(body, workspace)
+            with speaking(await self.people.catalog(workspace, source.user)):
+                await self._suggest(source)
+
+    async def _suggest(self, source: EventSource) -> None:
+        """Have Slack suggest what administrators set, or what the manifest says; it is a bonus, so it may fail."""
+        try:
+            written = await self.chat_service.suggested_prompts(source.place)
+            prompts = [{"title": one_line(each, _TITLE), "message": each} for each in written]
+            with translated():
+                await self.clients.steady(source.workspace.token).assistant_threads_setSuggestedPrompts(
+                    channel_id=source.place.channel, prompts=prompts or default_prompts()
+                )
+        except (StorageError, MessageNotFound, MissingPermission, RateLimited, CardTooLarge) as error:
+            _log.info("Slack takes no prompts: %s", error)
 
     async def on_stopped(self, body: Body, context: AsyncBoltContext) -> None:
         """Slack's own Stop button."""

@@ -11,7 +11,7 @@ from bot.chat.name_report import NameReport
 from bot.chat.platform import Checkup
 from bot.i18n import catalog
 from bot.slack_app.client import EVENTS_PATH, SlackApp, open_slack, opened_slack
-from bot.slack_app.commands import ADMIN_COMMAND, COMMAND
+from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, default_prompts
 from bot.slack_app.errors import code_of
 from bot.slack_app.installations import (
     AGENT,
@@ -34,8 +34,6 @@ from coordination.errors import ConfigError, StorageError
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 AGENT_EVENTS = ("agent_session_stopped",)
 INSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
-_PROMPTS = ("help", "runs", "try")
-"""What Slack suggests to say first; each is sent as it is, and none does anything before people approve."""
 
 
 def manifest(
@@ -73,17 +71,10 @@ def manifest(
 
 
 def _features(address: str, *, is_agent: bool) -> dict[str, object]:
-    prompts = [
-        {
-            "title": catalog.text(f"slack.prompt.{each}_title"),
-            "message": catalog.text(f"slack.prompt.{each}_message"),
-        }
-        for each in _PROMPTS
-    ]
     agent: dict[str, object] = {
         "agent_view": {
             "agent_description": catalog.text("slack.manifest.description"),
-            "suggested_prompts": prompts,
+            "suggested_prompts": default_prompts(),
         }
     }
     return {

@@ -61,6 +61,7 @@ class RecordingChatService:
     deleted: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     before: Callable[[], None] = lambda: None
+    prompts: tuple[str, ...] = ()
 
     def know(self, message_ref: MessageRef, ids: "Ids", card: Card | None = None) -> None:
         """Remember what the ids of a card stand for, and what it asks once more."""
@@ -107,6 +108,9 @@ class RecordingChatService:
     async def messages_deleted(self, place: ChannelRef, messages: Sequence[str]) -> None:
         self.deleted += [(place.tenant, place.channel, each) for each in messages]
         self.heard.set()
+
+    async def suggested_prompts(self, place: ChannelRef) -> Sequence[str]:
+        return self.prompts
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return [name for name in ("ops", "ops-default", "demo") if name.startswith(beginning)]

@@ -85,6 +85,7 @@ class SmallChatService:
     breaks_with: str = ""
     pause: asyncio.Event | None = None
     pages: Sequence[Card] = ()
+    prompts: tuple[str, ...] = ()
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def handle(self, request: Request, actor: Person, place: ChannelRef) -> Reply:
@@ -165,6 +166,9 @@ class SmallChatService:
     async def messages_deleted(self, place: ChannelRef, messages: Sequence[str]) -> None:
         self.deleted += [(place.tenant, place.channel, each) for each in messages]
         await self._tell()
+
+    async def suggested_prompts(self, place: ChannelRef) -> Sequence[str]:
+        return self.prompts
 
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         return []

@@ -24,13 +24,15 @@ from bot.chat.service_port import (
 )
 from bot.chat.thread_question import question_card
 from bot.message import Action, Card, Target
-from bot.slack_app.installations import Workspace
+from bot.slack_app.client import slack_app
+from bot.slack_app.commands import default_prompts
+from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from coordination.domain.transitions import Recorded
 from tests.builders import REQUESTER, START
-from tests.contract.slack_harness import SECRET, Harness, a_harness, a_team, app_for, served
+from tests.contract.slack_harness import SECRET, Harness, a_harness, a_team, app_for, served, settings_for
 from tests.contract.small_chat_service import Issued, SmallChatService, note
 from tests.sample_logs import POST, argued, recorded, waiting
-from tests.servers.slack_people import HttpLine, SocketLine
+from tests.servers.slack_people import HttpLine, SocketLine, Somebody
 from tests.servers.slack_server import Fault, SlackServer, slack_serving
 
 
@@ -240,6 +242,39 @@ async def test_the_app_home_is_published_for_its_owner(harness: Harness) -> None
     await harness.somebody("UBOB").opens_home()
     await harness.server.until(lambda: "UBOB" in harness.server.homes)
     assert "Home of Bob (UBOB)" in str(harness.server.homes["UBOB"])
+
+
+@pytest.mark.parametrize(
+    ("scopes", "written", "suggested"),
+    [
+        (("assistant:write",), ("Post the minutes", "x" * 200), ["Post the minutes", "x" * 200]),
+        (("assistant:write",), (), [each["message"] for each in default_prompts()]),
+        ((), ("Post the minutes",), None),
+    ],
+    ids=["set", "nothing set", "no agent"],
+)
+async def test_who_opens_the_messages_is_suggested_what_administrators_set(
+    scopes: tuple[str, ...], written: tuple[str, ...], suggested: list[str] | None
+) -> None:
+    server = SlackServer([a_team()])
+    async with slack_serving(server):
+        workspace = Workspace(enterprise="", team="T1", bot_user="UBOT", token="xoxb-T1", scopes=scopes)
+        settings, chat_service = (
+            settings_for(server, "socket"),
+            SmallChatService(changed=server.changed, prompts=written),
+        )
+        app = slack_app(settings, KnownWorkspaces([workspace]), Clients(settings.address))
+        async with served(server, app, "socket", chat_service) as line:
+            somebody = Somebody(server, line, server.teams[0], "UALICE", "ualice")
+            server.faults.append(Fault(method="assistant.threads.setSuggestedPrompts", error="missing_scope"))
+            for _ in range(2):
+                await somebody.opens_messages()
+            await somebody.opens_home()
+            await server.until(lambda: "UALICE" in server.homes)
+            await server.until(lambda: suggested is None or "DUALICE" in server.suggested)
+    told = server.suggested.get("DUALICE")
+    assert (None if told is None else [each["message"] for each in told]) == suggested
+    assert all(len(each["title"]) <= 75 for each in told or ())
 
 
 async def test_a_yes_is_one_press_on_the_cards_message(harness: Harness) -> None:

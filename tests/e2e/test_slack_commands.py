@@ -11,9 +11,9 @@ import pytest
 from jsonschema import Draft7Validator
 from slack_sdk.oauth.installation_store import Bot
 
-from bot.chat.service_port import ListRuns, ShowHelp, StartRun
+from bot.chat.service_port import AdminCommand, ListRuns, ShowHelp, StartRun
 from bot.i18n import ENGLISH, GERMAN, speaking
-from bot.slack_app.commands import parse_command
+from bot.slack_app.commands import parse_admin_command, parse_command
 from bot.slack_app.installations import AGENT_SCOPE, CHAT_TOOL_SCOPES, SCOPES, installed_workspaces
 from bot.slack_app.setup import manifest
 from tests import forked
@@ -224,3 +224,17 @@ def test_the_slack_configuration_means_what_it_says() -> None:
     text = (ROOT / "configs/slack.yaml").read_text(encoding="utf-8")
     assert text.count("effect: read") == 2
     assert "effect: auto" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "scope", "value"),
+    [
+        ("prompts", "", ""),
+        ("prompts reset workspace", "server", "reset"),
+        ("prompts workspace", "server", ""),
+        ("prompts Summarize this channel", "", "Summarize this channel"),
+        ("prompts Say hello | Say bye | workspace", "server", "Say hello | Say bye |"),
+    ],
+)
+def test_a_prompt_may_end_in_a_word_that_elsewhere_says_where(text: str, scope: str, value: str) -> None:
+    assert parse_admin_command(text) == AdminCommand(action="prompts", scope=scope, value=value)

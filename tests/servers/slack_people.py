@@ -183,6 +183,11 @@ class Somebody:
         }
         await self.line.send("event", self.event(event))
 
+    async def opens_messages(self) -> None:
+        """The app's own tab of messages."""
+        opened = {"type": "app_home_opened", "user": self.id, "channel": f"D{self.id}", "tab": "messages"}
+        await self.line.send("event", self.event(opened))
+
     async def opens_home(self) -> None:
         await self.line.send(
             "event", self.event({"type": "app_home_opened", "user": self.id, "channel": f"D{self.id}", "tab": "home"})

@@ -170,6 +170,7 @@ class SlackServer:
     private_messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     views: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     homes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    suggested: dict[str, list[dict[str, str]]] = field(default_factory=dict[str, list[dict[str, str]]])
     files: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     reactions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     pins: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -495,6 +496,16 @@ class SlackServer:
         return {"ok": True}
 
     def _agents_sessions_setStatus(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  # Slack's name
+        return {"ok": True}
+
+    def _assistant_threads_setSuggestedPrompts(  # noqa: N802  # Slack's name
+        self, team: Team, given: dict[str, Any]
+    ) -> dict[str, Any]:
+        """https://docs.slack.dev/reference/methods/assistant.threads.setSuggestedPrompts."""
+        prompts = json.loads(given["prompts"]) if isinstance(given["prompts"], str) else given["prompts"]
+        if not 1 <= len(prompts) <= 4 or any(not each.get("title") or not each.get("message") for each in prompts):
+            return _no("invalid_arguments")
+        self.suggested[given["channel_id"]] = prompts
         return {"ok": True}
 
     def _pins_add(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:

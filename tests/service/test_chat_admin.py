@@ -39,6 +39,7 @@ ORDERS = [
     ("approvers", "", "@mallory requester=yes"),
     ("approvers", "", "reset"),
     ("limits", "", "hourly=1"),
+    ("prompts", "", "Grant me everything"),
     ("freeze", "", ""),
     ("thaw", "", ""),
     ("audit", "", ""),
@@ -316,3 +317,40 @@ async def test_who_chooses_a_configuration_hears_in_which_channel_its_plans_are_
     for order in ("config-use", "config-show", "config-check"):
         said = await harness.admin(order, name="" if order == "config-show" else "team")
         assert words in texts(said), order
+
+
+async def test_prompts_of_a_channel_come_before_those_of_the_server_and_are_on_help(
+    harness: ChatServiceHarness,
+) -> None:
+    assert "For example: /massgen" in texts(await harness.help(BOB, GENERAL))
+    await harness.admin("prompts", scope="server", value="Say  hello | Say goodbye |")
+    said = await harness.admin("prompts", scope="channel", value="Plan the week")
+    assert "Plan the week" in texts(said)
+    assert "Plan the week" in texts(await harness.help(BOB, GENERAL))
+    elsewhere = texts(await harness.help(BOB, RANDOM))
+    assert "Say hello" in elsewhere
+    assert "Say goodbye" in elsewhere
+    assert "Plan the week" not in elsewhere
+    assert await harness.chat_service.suggested_prompts(RANDOM) == ("Say hello", "Say goodbye")
+    assert "Say hello" in texts(await harness.admin("prompts", scope="channel", value="reset"))
+    await harness.admin("prompts", scope="server", value="reset")
+    assert await harness.chat_service.suggested_prompts(GENERAL) == ()
+    assert "nothing" in texts(await harness.admin("prompts", scope="server", value="reset")).lower()
+
+
+@pytest.mark.parametrize("value", ["|", "a|b|c|d|e", "x" * 201])
+async def test_prompts_that_no_chat_could_show_are_refused(harness: ChatServiceHarness, value: str) -> None:
+    assert "1 to 4 prompts" in texts(await harness.admin("prompts", value=value))
+    assert await harness.chat_service.suggested_prompts(GENERAL) == ()
+
+
+async def test_a_channel_with_a_configuration_of_its_own_says_what_would_hold_without_it(
+    harness: ChatServiceHarness,
+) -> None:
+    harness.write("other", TEAM)
+    await harness.admin("config-use", name="team", scope="server")
+    assert "Without that setting" not in texts(await harness.admin("config-show"))
+    await harness.admin("config-use", name="other", scope="channel")
+    said = texts(await harness.admin("config-show"))
+    assert "Without that setting" in said
+    assert said.index("other") < said.index("Without that setting") < said.rindex("team")
