@@ -12,7 +12,7 @@ from bot.chat.card_sync.context import with_link
 from bot.chat.card_sync.snapshot import unknown_outcome_of
 from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import ChatRefusal, done_card, error_card, not_done_card, refused
-from bot.chat.run_queries import RunQueries, find_card
+from bot.chat.run_queries import RunQueries, find_card, home_of, is_at_home
 from bot.chat.service_port import (
     AskForText,
     AskToConfirm,
@@ -93,12 +93,17 @@ class ButtonHandler:
         if action in (Action.ASK_AGAIN, Action.START_NEW, *LINK_ACTIONS):
             return await self._start(action, known, AskAgain(card=card, once=request.once), by, place)
         try:
-            await self._decide(by, known, action, request)
+            state = await self._decide(by, known, action, request)
         except RefusedError as error:
             return await self._refused(error, action, card, by, place, seen=request.message)
         finally:
             self.wake()
-        return Nothing()
+        return await self._saved(card, state) if is_at_home(known) else Nothing()
+
+    async def _saved(self, card: CardRecord, state: RunState) -> Reply:
+        """What whoever decided somewhere else than on a card is told in its stead."""
+        line = catalog.rich("chat.saved", run=card.run, state=catalog.text(f"state.{state.kind}"))
+        return Private(with_link(done_card(line), await self.run_queries.link_of(card)))
 
     async def _start(
         self, action: Action, known: ButtonRecord, again: AskAgain, by: Person, place: ChannelRef
@@ -221,6 +226,9 @@ class ButtonHandler:
         if found is not None and is_question(found[0]):
             check_answer(found[0], by, place, self.clock.now())
             return found
+        if found is not None and is_at_home(found[0]):
+            await self._check_home(found[0], by, place)
+            return found
         if found is not None and found[0].copy and by.tenant == place.tenant:
             await self._check_copy(found[0], by, message, place)
             return found
@@ -235,6 +243,18 @@ class ButtonHandler:
             await self._mark_superseded(card, message)
             raise refused(SUPERSEDED, run=card.run)
         return known, card
+
+    async def _check_home(self, known: ButtonRecord, by: Person, place: ChannelRef) -> None:
+        """The buttons on somebody's own page count for them, there, while they may read all of the plan that waits there.
+
+        Raises:
+            RefusedError, RunNotFoundError: it was somebody else, or somewhere else, or they may not any more.
+        """
+        if known.copy != home_of(by) or place.channel or place.tenant != known.tenant:
+            raise refused("no_button")
+        state = await self.coordinator.state(known.run, by.tenant)
+        if isinstance(state, s.AwaitingDecision) and state.plan.digest == known.digest:
+            await self.run_queries.readable(known.run, by, place)
 
     async def _check_copy(self, known: ButtonRecord, by: Person, message: str, place: ChannelRef) -> None:
         """A copy's buttons count for the person whose it is, or for all in its channel, on the message that it stands on.

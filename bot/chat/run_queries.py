@@ -17,12 +17,13 @@ from bot.cards.run_view import RunView
 from bot.cards.table import coordination_table
 from bot.cards.text import money, one_line, tokens
 from bot.chat.approvers import rule_here
-from bot.chat.card_sync.context import place_of
+from bot.chat.card_sync.context import place_of, with_link
+from bot.chat.card_sync.snapshot import copy_of, issue_ids
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.platform import ChannelRef, LinksMessages, MessageRef
 from bot.chat.private_cards import ChatRefusal, done_card, list_card, refused
 from bot.chat.service_port import ListRuns, Pages, Private, Reply, ShowHome, ShowPlan, ShowRun
-from bot.chat.store import CardRecord, ChatStore, RunListItem
+from bot.chat.store import ButtonRecord, CardCopy, CardRecord, ChatStore, RunListItem
 from bot.chat.suggested_prompts import example_lines, prompts_here
 from bot.i18n import catalog, joined
 from bot.message import (
@@ -40,8 +41,10 @@ from bot.message import (
     Timestamp,
 )
 from bot.run_lookup import seen_run
+from coordination.authorization import judge_plan, judge_shaping
 from coordination.domain import states as s
-from coordination.domain.policy import Person, judge_own
+from coordination.domain.plan import short
+from coordination.domain.policy import Person, RunAction, judge_own
 from coordination.domain.states import AwaitingDecision, authors_of
 from coordination.errors import RefusedError, RunNotFoundError
 from coordination.ports import Clock, RunLog, Spending
@@ -97,6 +100,11 @@ def _grouped(calls: tuple[CallItem, ...]) -> Iterator[list[CallItem]]:
 
 
 WAITING = ("awaiting_decision", "needs_human")
+_DECIDED_AT_HOME = {
+    Action.APPROVE: RunAction.APPROVE,
+    Action.REJECT: RunAction.REJECT,
+    Action.CHANGE: RunAction.CHANGE,
+}
 _LISTED = 15
 _LOOKED_THROUGH = 50
 _PROMPT = 80
@@ -126,14 +134,14 @@ class RunQueries:
             case ShowRun(run=run):
                 return await self._show(await find_card(self.log, self.store, by, place, run))
             case ShowPlan(run=run):
-                card = await self._readable(run, by, place)
-                return Pages(card.run, await self.pages(card))
+                card = await self.readable(run, by, place)
+                return Pages(card.run, await self.pages(card), await self._decision(card, by, place))
             case ShowHome():
                 return await self._home(by)
             case _:
                 assert_never(request)
 
-    async def _readable(self, run: str, by: Person, place: ChannelRef) -> CardRecord:
+    async def readable(self, run: str, by: Person, place: ChannelRef) -> CardRecord:
         """The card of a run that this person may see, or whose plan waits for them: who decides reads it all.
 
         Raises:
@@ -176,6 +184,36 @@ class RunQueries:
                         lines.append((StyledText(f"agent{agent} ", "bold"), StyledText(one_line(said, 400))))
             table.append(Paragraph(lines=tuple(lines)))
         return Private(replace(shown, buttons=(), menus=(), sections=(*shown.sections, *table)))
+
+    async def _decision(self, card: CardRecord, by: Person, place: ChannelRef) -> Private | None:
+        """The card of a plan that waits with what this person may decide on it, for their own page; None: nothing, or not there.
+
+        Its buttons have ids of their own, on disk before anybody sees them, which count for this person on that page alone.
+        """
+        view, _ = await seen_run(self.log, self.coordinator, card.run)
+        state, now = view.state, self.clock.now()
+        if place.channel or place_of(card).is_private_thread or not isinstance(state, AwaitingDecision):
+            return None
+        plan = state.plan
+        refused = {action: judge_plan(state, plan.digest, by, of, now) for action, of in _DECIDED_AT_HOME.items()}
+        if judge_shaping(state, by) is not None:
+            refused.pop(Action.CHANGE)
+        open_to = {action for action, refusal in refused.items() if refusal is None}
+        shown = copy_of(view)
+        buttons = tuple(each for each in shown.buttons if each.action in open_to | {Action.DETAILS})
+        if not open_to:
+            return None
+        shown = with_link(replace(shown, buttons=buttons, menus=()), await self.link_of(card))
+        at_home = CardCopy(
+            run=card.run,
+            copy=home_of(by),
+            platform=card.platform,
+            tenant=card.tenant,
+            person=by.id,
+            plan=short(plan.digest),
+            made_at=now,
+        )
+        return Private(shown, ids=await issue_ids(self.store, at_home, shown, state, now))
 
     async def pages(self, card: CardRecord) -> Sequence[Card]:
         """Everything about the plan of a card's run, in pages."""
@@ -261,6 +299,19 @@ class RunQueries:
             return ""
         place = ChannelRef(platform=run.platform, tenant=run.tenant, channel=run.channel, thread=run.thread)
         return await chat.link_to(MessageRef(place=place, message=run.message))
+
+
+_HOME = "home:"
+
+
+def home_of(person: Person) -> str:
+    """What the buttons on somebody's own page are remembered by."""
+    return f"{_HOME}{person.id}"
+
+
+def is_at_home(known: ButtonRecord) -> bool:
+    """Whether a button is on somebody's own page."""
+    return known.copy.startswith(_HOME)
 
 
 def _month_of(now: datetime) -> datetime:

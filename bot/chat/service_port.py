@@ -170,10 +170,14 @@ class Private:
 
 @dataclass(frozen=True)
 class Pages:
-    """Something long for this person alone; `ShowPlan` brings it again."""
+    """Something long for this person alone; `ShowPlan` brings it again.
+
+    `decision` is the card with the buttons that they may use where they asked: only where all of it can be shown at once.
+    """
 
     run: str
     cards: Sequence[Card]
+    decision: Private | None = None
 
 
 @dataclass(frozen=True)

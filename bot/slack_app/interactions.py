@@ -125,6 +125,15 @@ _FENCES_ON_PAGE = 3
 _MOST_FILE_PAGES = 20
 
 
+def run_window(plan: Pages, opened: Opened) -> Block:
+    """A run's plan: the card with its buttons where a window can show all of it, else pages to read."""
+    if plan.decision is not None:
+        message = rendered(plan.decision.card, plan.decision.ids)
+        if not message.needs_files and len(message.blocks) <= BLOCKS_IN_VIEW:
+            return _details(message.blocks, opened.packed())
+    return details_modal(plan.cards, opened)
+
+
 def _file_pages(first: Card) -> list[list[Block]]:
     """plan.json in fences, as far as anybody turns pages: what is longer than that is a file in the thread already."""
     files = [each for each in first.attachments if first.has_files and each.media_type == "application/json"]
@@ -207,6 +216,8 @@ class Clicks:
             case Pages(run=run, cards=pages):
                 if not await is_opened(self.clients, source, details_modal(pages, opened_by(click, run))):
                     await self.replies.reply(source, reply)
+            case Private(card=card) if source.view:
+                await self.tell_in_window(source, card)
             case _:
                 if click.action in ANSWERS and source.reply_address and not isinstance(reply, Private):
                     await self.replies.withdraw(source)
@@ -218,7 +229,15 @@ class Clicks:
         request = SubmitText(
             button=opened.button, message=source.message, text=text, choice=opened.choice, once=source.once
         )
-        await self.replies.reply(source, await self.chat_service.handle(request, by, source.place))
+        reply = await self.chat_service.handle(request, by, source.place)
+        if isinstance(reply, Private) and source.view:
+            await self.tell_in_window(source, reply.card)
+        else:
+            await self.replies.reply(source, reply)
+
+    async def _update(self, source: EventSource, view: str, shown: Block) -> None:
+        with translated():
+            await self.clients.steady(source.workspace.token).views_update(view_id=view, view=shown)
 
     async def open_run(self, source: EventSource, run: str) -> None:
         """Everything about a run's plan, from a list: in a window, whose pages remember where it was opened."""
@@ -226,13 +245,14 @@ class Clicks:
         reply = await self.chat_service.handle(ShowPlan(run=run), by, source.place)
         if not isinstance(reply, Pages):
             return
-        opened = Opened(button="", channel=source.channel, thread=source.thread, message="", run=reply.run)
-        if not await is_opened(self.clients, source, details_modal(reply.cards, opened)):
+        if not await is_opened(self.clients, source, run_window(reply, _opened(source, reply.run))):
             await self.replies.reply_text(source, catalog.text("chat.too_slow"))
 
     async def tell_in_window(self, source: EventSource, card: Card) -> None:
-        """Why a run can't be opened: the Home is no place for private words."""
-        if not await is_opened(self.clients, source, _details(rendered(card).blocks, "")) and source.channel:
+        """What came of a click, or why nothing did: the Home is no place for private words."""
+        if source.view:
+            await self._update(source, source.view, _details(rendered(card).blocks, ""))
+        elif not await is_opened(self.clients, source, _details(rendered(card).blocks, "")) and source.channel:
             await self.replies.reply_card(source, card)
 
     async def turn(self, source: EventSource, opened: Opened, view: str, to: int) -> None:
@@ -240,16 +260,21 @@ class Clicks:
         by = await self.people.somebody(source.workspace, source.user, source.called)
         reply = await self.chat_service.handle(ShowPlan(run=opened.run), by, source.place)
         if isinstance(reply, Pages):
-            shown = details_modal(reply.cards, replace(opened, page=to))
-            with translated():
-                await self.clients.steady(source.workspace.token).views_update(view_id=view, view=shown)
+            await self._update(source, view, details_modal(reply.cards, replace(opened, page=to)))
+
+
+def _opened(source: EventSource, run: str) -> Opened:
+    return Opened(button="", channel=source.channel, thread=source.thread, message="", run=run)
 
 
 async def is_opened(clients: Clients, source: EventSource, view: Block) -> bool:
-    """Open a view. A click that was sent again opens none; False: it came too late."""
+    """Open a view, over the one that was clicked in. A click that was sent again opens none; False: it came too late."""
     client = clients.once(source.workspace.token)
     try:
-        await client.views_open(trigger_id=source.trigger, view=view)
+        if source.view:
+            await client.views_push(trigger_id=source.trigger, view=view)
+        else:
+            await client.views_open(trigger_id=source.trigger, view=view)
     except SlackApiError as error:
         if code_of(error) in _USED | _EXPIRED:
             _log.info("a view came too late, or twice")

@@ -242,7 +242,7 @@ class Listeners:
         await ack()
         if (workspace := authorized_in(context)) is not None:
             click = click_in(body, workspace)
-            async with self._reported(click.source):
+            async with self._reported(click.source, self._clicks.tell_in_window if click.source.view else None):
                 await self._clicks.press(click)
 
     async def on_page(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
@@ -296,7 +296,7 @@ class Listeners:
         if (workspace := authorized_in(context)) is not None:
             opened = unpacked(text_in(body, "view", "private_metadata"))
             source = opened.at(interaction_source(body, workspace))
-            async with self._reported(source):
+            async with self._reported(source, self._clicks.tell_in_window if source.view else None):
                 await self._clicks.submit(source, opened, input_in(body))
 
     async def _publish(self, source: EventSource, card: Card, runs: Sequence[str] = ()) -> None:

@@ -21,6 +21,7 @@ class EventSource:
         once: Slack's id of the event, the same if it is sent again.
         trigger: allows one view to be opened, within three seconds.
         reply_address: takes a few private answers.
+        view: the window that it was done in, or that stays open below the one that was submitted.
     """
 
     workspace: Workspace
@@ -32,6 +33,7 @@ class EventSource:
     once: str = ""
     trigger: str = ""
     reply_address: str = ""
+    view: str = ""
 
     @property
     def place(self) -> ChannelRef:
@@ -168,7 +170,20 @@ def interaction_source(body: object, workspace: Workspace) -> EventSource:
         once=f"slack:{view if text_in(body, 'type') == 'view_submission' else trigger}",
         trigger=trigger,
         reply_address=text_in(body, "response_url"),
+        view=_window(body),
     )
+
+
+def _window(body: object) -> str:
+    """The lowest of the windows that are open; a submitted one closes, so that it counts only where there is one below.
+
+    https://docs.slack.dev/surfaces/modals#pushing_views
+    """
+    view, lowest = text_in(body, "view", "id"), text_in(body, "view", "root_view_id")
+    if text_in(body, "view", "type") != "modal":
+        return ""
+    is_submitted = text_in(body, "type") == "view_submission"
+    return ("" if lowest == view else lowest) if is_submitted else lowest or view
 
 
 def _thread(thread: str, message: str) -> str:

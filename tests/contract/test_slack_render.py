@@ -17,9 +17,10 @@ from bot.cards.run_view import view_of
 from bot.cards.text import original_of_lines, visible
 from bot.chat.platform import CardTooLarge
 from bot.chat.run_queries import pages_of
+from bot.chat.service_port import Pages, Private
 from bot.i18n import ENGLISH, GERMAN, LANGUAGES, Catalog, speaking
 from bot.message import FORMS, Action, Card, Mention, Paragraph, Severity, StyledText, Timestamp
-from bot.slack_app.interactions import details_modal, text_modal
+from bot.slack_app.interactions import details_modal, run_window, text_modal
 from bot.slack_app.markup import Block
 from bot.slack_app.payloads import Opened
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
@@ -358,6 +359,20 @@ def test_a_window_names_the_run_that_it_is_about() -> None:
     opened = Opened(button="b" * 22, channel="C1", thread="", message="1.1")
     (block,) = [part for part in parts(text_modal(FORMS[Action.CHANGE], opened, "7Q4K")) if part.get("type") == "input"]
     assert block["label"]["text"] == "What should be different? (run 7Q4K)"
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(20, True), (30_000, False)])
+def test_a_window_decides_where_it_shows_all_of_the_plan_and_is_for_reading_elsewhere(
+    length: int, is_whole: bool
+) -> None:
+    view = view_of(waiting(a_call("post_notice", body="x" * length)))
+    assert view is not None
+    decision = Private(card_for(view, view.updated_at), ids=Ids())
+    opened = Opened(button="", channel="", thread="", message="", run="7Q4K")
+    blocks = cast("list[Block]", run_window(Pages("7Q4K", pages_of(view, view.updated_at), decision), opened)["blocks"])
+    assert diagnostics(blocks) == []
+    assert ("approve" in buttons_of(Rendered(text="", blocks=blocks))) == is_whole
+    assert ("reject" in buttons_of(Rendered(text="", blocks=blocks))) == is_whole
 
 
 def test_the_details_have_the_plan_to_the_letter() -> None:

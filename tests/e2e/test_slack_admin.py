@@ -67,18 +67,26 @@ async def test_the_app_home_shows_what_waits_for_its_owner_their_runs_the_config
     assert all("ops applies here: nothing else was set" in each and "1 run ·" in each for each in homes.values())
 
 
-async def test_a_row_of_the_home_opens_the_whole_plan_for_those_who_may_read_it(harness: Harness) -> None:
-    run = run_in((await harness.planned()).text)
-    for number, who in enumerate(("alice", "rita"), 1):
-        person = harness.somebody(who)
-        await person.opens_home()
-        await harness.server.until(lambda number=number: len(harness.server.homes) == number)
-        views = len(harness.server.views)
-        await person.presses(harness.server.homes[f"U{who.upper()}"], f"open_{run}", channel="")
-        window = await person.opened(views)
-        assert "Written by agent1.final: 2 calls" in said_in(window["blocks"])
-        await person.press_in(window, "page_next")
-        await harness.server.until(lambda id_=window["id"]: "Page 2 of 3" in str(harness.server.views[id_]))
+async def test_a_row_of_the_home_opens_the_whole_plan_for_those_who_may_read_it_and_decides(harness: Harness) -> None:
+    card = await harness.planned()
+    run = run_in(card.text)
+    alice = harness.somebody("alice")
+    await alice.opens_home()
+    await harness.server.until(lambda: harness.server.homes)
+    await alice.presses(harness.server.homes["UALICE"], f"open_{run}", channel="")
+    window = await alice.opened(0)
+    assert "again: Tell everyone" in said_in(window["blocks"])
+    await alice.press_in(window, "details")
+    details = await alice.opened(1)
+    await alice.press_in(details, "page_next")
+    await harness.server.until(lambda: "Page 2 of 3" in str(harness.server.views[details["id"]]))
+    await alice.press_in(window, "reject")
+    await alice.submit(await alice.opened(2), "too loud")
+    await harness.server.until(lambda: "decision is saved" in said_in(harness.server.views[window["id"]]["blocks"]))
+    await harness.ends(card, "Rejected")
+    await alice.press_in(window, "approve")
+    await harness.server.until(lambda: "Not done" in said_in(harness.server.views[window["id"]]["blocks"]))
+    assert harness.writes() == []
     mallory, views = harness.somebody("mallory"), len(harness.server.views)
     await mallory.presses(harness.server.homes["UALICE"], f"open_{run}", channel="")
     refused = await mallory.opened(views)

@@ -298,6 +298,7 @@ class Somebody:
                 **self._interaction("view_submission"),
                 "view": {
                     "id": view["id"],
+                    "root_view_id": view["root_view_id"],
                     "type": "modal",
                     "callback_id": view["callback_id"],
                     "private_metadata": view["private_metadata"],
@@ -317,10 +318,12 @@ class Somebody:
             for each in block["elements"]
             if each["action_id"] == action
         )
+        event = self._interaction("block_actions")
+        self.server.clicked_in[event["trigger_id"]] = view["root_view_id"]
         await self.line.send(
             "interaction",
             {
-                **self._interaction("block_actions"),
+                **event,
                 "container": {"type": "view", "view_id": view["id"]},
                 "view": {**view, "state": {"values": {}}},
                 "actions": [{"type": "button", "action_id": action, "block_id": "b", "value": element["value"]}],

@@ -178,6 +178,7 @@ class SlackServer:
     diagnostics: list[str] = field(default_factory=list[str])
     faults: list[Fault] = field(default_factory=list[Fault])
     triggers: dict[str, float] = field(default_factory=dict[str, float])
+    clicked_in: dict[str, str] = field(default_factory=dict[str, str])
     answers_left: dict[str, int] = field(default_factory=lambda: defaultdict(lambda: 5))
     sockets: list[web.WebSocketResponse] = field(default_factory=list[web.WebSocketResponse])
     acks: dict[str, object] = field(default_factory=dict[str, object])
@@ -391,7 +392,9 @@ class SlackServer:
     def _conversations_open(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         return {"ok": True, "channel": {"id": f"D{given['users']}"}}
 
-    def _views_open(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+    def _views_open(self, team: Team, given: dict[str, Any], below: str = "") -> dict[str, Any]:
+        if not below and given["trigger_id"] in self.clicked_in:
+            return _no("a_modal_is_open")
         opened = self.triggers.get(given["trigger_id"])
         if opened is None:
             return _no("invalid_trigger_id")
@@ -400,16 +403,23 @@ class SlackServer:
         if self.now() - opened > 3:
             return _no("expired_trigger_id")
         self.triggers[given["trigger_id"]] = -1.0
-        view = {**_parsed(given["view"]), "id": f"V{self.number()}", "team": team.id}
+        number = f"V{self.number()}"
+        view = {**_parsed(given["view"]), "id": number, "root_view_id": below or number, "team": team.id}
         if (wrong := self._view_complaints(view)) is not None:
             return wrong
         self.views[view["id"]] = view
         return {"ok": True, "view": {"id": view["id"]}}
 
+    def _views_push(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        """Over the window whose click gave the trigger; nothing else may be pushed."""
+        below = self.clicked_in.get(given["trigger_id"])
+        return _no("not_in_a_modal") if below is None else self._views_open(team, given, below)
+
     def _views_update(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
         if given["view_id"] not in self.views:
             return _no("not_found")
-        view = {**_parsed(given["view"]), "id": given["view_id"], "team": team.id}
+        before = self.views[given["view_id"]]
+        view = {**_parsed(given["view"]), **{name: before[name] for name in ("id", "root_view_id")}, "team": team.id}
         if (wrong := self._view_complaints(view)) is not None:
             return wrong
         self.views[view["id"]] = view

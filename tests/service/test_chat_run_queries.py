@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.chat.platform import ChannelRef
-from bot.chat.service_port import CancelThread, FollowUp, Nothing
-from bot.message import CallList
+from bot.chat.service_port import CancelThread, FollowUp, Nothing, Pages, ShowPlan
+from bot.message import Action, CallList
 from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.service.chat_service_harness import (
@@ -231,6 +231,60 @@ async def test_a_thread_stands_for_the_run_that_it_belongs_to(harness: ChatServi
 # --- a plan that waits for somebody -----------------------------------------------------------------------------------
 
 HOME = replace(GENERAL, channel="")
+
+
+async def decision(harness: ChatServiceHarness, by: Person, run: str, place: ChannelRef = HOME) -> dict[Action, str]:
+    """What somebody may decide on a plan where they opened it, and the ids of those buttons."""
+    reply = (await harness.say(ShowPlan(run=run), by, place)).reply
+    assert isinstance(reply, Pages)
+    if reply.decision is None or reply.decision.ids is None:
+        return {}
+    return {each.action: reply.decision.ids.id_for(each.action) for each in reply.decision.card.buttons}
+
+
+async def test_whoever_may_decide_does_so_at_home_and_what_they_may_not_is_not_offered(
+    harness: ChatServiceHarness,
+) -> None:
+    run = await harness.ask()
+    await harness.shown(run)
+    ids = await decision(harness, ALICE, run)
+    assert set(ids) == {Action.APPROVE, Action.REJECT, Action.CHANGE, Action.DETAILS}
+    assert await decision(harness, ALICE, run) == ids, "another look issues nothing new"
+    assert Action.APPROVE not in await decision(harness, REQUESTER, run)
+    assert await decision(harness, ALICE, run, GENERAL) == {}
+    before = harness.snapshot()
+    elsewhere = replace(ALICE, tenant="elsewhere")
+    for by, place in ((BOB, HOME), (ALICE, GENERAL), (elsewhere, replace(HOME, tenant="elsewhere"))):
+        said = texts(await harness.press(by, ids[Action.APPROVE], place=place, message=""))
+        assert "no such button" in said
+    assert harness.snapshot() == before
+    said = texts(await harness.press(ALICE, ids[Action.APPROVE], place=HOME, message=""))
+    assert f"Your decision is saved. Run {run}: running." in said
+    assert (await harness.people.state(run)).kind == "executing"
+    assert "decided" in texts(await harness.press(ALICE, ids[Action.REJECT], place=HOME, message=""))
+    assert await decision(harness, ALICE, run, replace(HOME, channel=GENERAL.channel)) == {}
+
+
+async def test_a_decision_at_home_is_on_the_plan_that_was_shown_and_for_whom_it_still_waits(
+    harness: ChatServiceHarness,
+) -> None:
+    run = await harness.ask()
+    await harness.shown(run)
+    ids = await decision(harness, ALICE, run)
+    lost = replace(ALICE, roles=())
+    said = texts(await harness.press(lost, ids[Action.APPROVE], place=HOME, message=""))
+    assert f"There is no run {run} here" in said
+    await harness.press(BOB, (await harness.shown(run))[Action.CHANGE], text="Shorter.")
+    await harness.work()
+    said = texts(await harness.press(ALICE, ids[Action.APPROVE], place=HOME, message=""))
+    assert "not the latest plan" in said
+    assert (await harness.people.state(run)).kind == "awaiting_decision"
+
+
+async def test_what_was_asked_for_in_a_private_thread_is_decided_there_alone(harness: ChatServiceHarness) -> None:
+    inside = replace(GENERAL, channel="t-9", thread="t-9", within=GENERAL.channel)
+    run = await harness.ask(place=inside)
+    assert await decision(harness, REQUESTER, run) == {}
 
 
 async def test_whom_a_waiting_plan_names_reads_all_of_it_at_home_and_nobody_else_does(
