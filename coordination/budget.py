@@ -23,9 +23,9 @@ async def never() -> Text | None:
 class NothingSpent:
     """Fits `coordination.ports.Spending` where nobody keeps accounts."""
 
-    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
         """Nothing."""
-        del moment, tenant, user
+        del moment, tenant, user, place
         return Spent()
 
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
@@ -81,20 +81,25 @@ def total(events: Iterable[RunEvent]) -> Spent:
     return spent
 
 
-def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: Person) -> BudgetCheck:
-    """The limits of the day for one person's runs. Without limits nothing is ever looked up."""
+def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: Person, place: str = "") -> BudgetCheck:
+    """The limits of the day for one person's runs in one place. Without limits nothing is ever looked up.
+
+    A terminal is no place: there is only one, and the tenant's limits are for it.
+    """
+    here, alone = Text("Everybody in this channel together"), Text.verbatim(requester.name)
     rules = (
-        ("user", requester.id, limits.user_tokens, limits.user_money, Text.verbatim(requester.name)),
-        ("tenant", None, limits.tenant_tokens, limits.tenant_money, Text("Everybody here together")),
+        ("user", requester.id, None, limits.user_tokens, limits.user_money, alone),
+        *((("place", None, place, limits.place_tokens, limits.place_money, here),) if place else ()),
+        ("tenant", None, None, limits.tenant_tokens, limits.tenant_money, Text("Everybody here together")),
     )
-    limited = [rule for rule in rules if rule[2] is not None or rule[3] is not None]
+    limited = [rule for rule in rules if rule[3] is not None or rule[4] is not None]
     if not limited:
         return never
 
     async def refusal() -> Text | None:
         midnight = midnight_before(clock.now())
-        for name, user, tokens, money, who in limited:
-            spent = await spending.since(midnight, tenant=requester.tenant, user=user)
+        for name, user, channel, tokens, money, who in limited:
+            spent = await spending.since(midnight, tenant=requester.tenant, user=user, place=channel)
             if tokens is not None and spent.tokens >= tokens:
                 return Text(
                     "{who} has used up the {tokens:,} tokens of today; ask again after midnight (UTC), or the operator must "

@@ -17,15 +17,15 @@ EXTERNAL_ASK = Text(
 )
 
 
-async def check_may_ask(profile: RunProfile, requester: Person, spending: Spending, clock: Clock) -> None:
-    """Make sure that a person may have a run of this configuration begin, and that the day's limits have room for it.
+async def check_may_ask(profile: RunProfile, requester: Person, spending: Spending, clock: Clock, place: str) -> None:
+    """Make sure that a person may have a run of this configuration begin in a place, and that the day's limits have room for it.
 
     Raises:
         RefusedError: they may not, or have not.
     """
     if requester.is_deleted or (requester.is_external and not profile.asks_external):
         raise RefusedError("external_ask", EXTERNAL_ASK)
-    refusal = await daily(profile.daily, spending, clock=clock, requester=requester)()
+    refusal = await daily(profile.daily, spending, clock=clock, requester=requester, place=place)()
     if refusal is not None:
         raise RefusedError("used_up", refusal)
 
@@ -40,7 +40,7 @@ async def requested(
         RefusedError: they may not ask, or the day's limits are used up.
     """
     profile = configure(request.config_text, request.origin, request.requester.tenant).profile
-    await check_may_ask(profile, request.requester, spending, clock)
+    await check_may_ask(profile, request.requester, spending, clock, request.asked_in)
     stored_under = config_digest(request.config_text, request.origin)
     await log.save_config(stored_under, request.config_text, request.origin)
     authors = authors_for(request)

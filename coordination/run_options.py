@@ -65,6 +65,8 @@ class DailyLimits:
 
     user_tokens: int | None = None
     user_money: float | None = None
+    place_tokens: int | None = None
+    place_money: float | None = None
     tenant_tokens: int | None = None
     tenant_money: float | None = None
 

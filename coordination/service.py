@@ -152,7 +152,7 @@ class Coordinator:
         """
         request = (await self._read(run, by.tenant))[0].request
         profile = self._configure(*await self._log.load_config(request.config_digest), by.tenant).profile
-        await check_may_ask(profile, by, self._spending, self._clock)
+        await check_may_ask(profile, by, self._spending, self._clock, request.asked_in)
         made = await link(self._log, self._clock, self._new_id, run, purpose, by, name=name)
         self._engine.wake()
         return made

@@ -472,7 +472,9 @@ class Worker:
         return Budget(
             options,
             spent=total(recorded.event for recorded in earlier),
-            daily=daily(profile.daily, self._spending, clock=self._clock, requester=request.requester),
+            daily=daily(
+                profile.daily, self._spending, clock=self._clock, requester=request.requester, place=request.asked_in
+            ),
         )
 
     async def _prepare(self, request: e.RunRequested) -> Prepared:

@@ -145,12 +145,15 @@ class Settings:
     def limits_money(self) -> bool:
         """Whether anything is limited in money, which then must be known."""
         limits = self.limits
-        return any((limits.money_per_run, limits.money_per_user_per_day, limits.money_per_tenant_per_day))
+        by_day = (limits.money_per_user_per_day, limits.money_per_place_per_day, limits.money_per_tenant_per_day)
+        return any((limits.money_per_run, *by_day))
 
     def _daily(self) -> DailyLimits:
         return DailyLimits(
             user_tokens=self.limits.tokens_per_user_per_day,
             user_money=self.limits.money_per_user_per_day,
+            place_tokens=self.limits.tokens_per_place_per_day,
+            place_money=self.limits.money_per_place_per_day,
             tenant_tokens=self.limits.tokens_per_tenant_per_day,
             tenant_money=self.limits.money_per_tenant_per_day,
         )

@@ -364,13 +364,15 @@ class AskKeys(Section):
 
 
 class LimitKeys(Section):
-    """What one run, one person, one tenant and one key may use at most."""
+    """What one run, one person, one place, one tenant and one key may use at most."""
 
     title = "limits"
     tokens_per_run: Tokens | None = None
     money_per_run: Money | None = None
     tokens_per_user_per_day: Tokens | None = None
     money_per_user_per_day: Money | None = None
+    tokens_per_place_per_day: Tokens | None = None
+    money_per_place_per_day: Money | None = None
     tokens_per_tenant_per_day: Tokens | None = None
     money_per_tenant_per_day: Money | None = None
     requests_at_once: Annotated[StrictInt, Field(ge=1, le=10_000), AsTyped] | None = None

@@ -159,8 +159,10 @@ class Spent:
 class Spending(Protocol):
     """The sums of every process on the same database."""
 
-    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
-        """What was used from this moment on by the runs of a tenant; with `user`, by those that this person asked for.
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
+        """What was used from this moment on by the runs of a tenant.
+
+        With `user`, by those that this person asked for; with `place`, by those that were asked for there.
 
         Raises:
             StorageError: the sums can't be read.

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from coordination.domain.events import RunRequested
+from coordination.domain.events import RunEvent, RunRequested
 from coordination.ports import Spent
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.day_counts import started_since
@@ -30,6 +30,22 @@ class Share:
     spent: Spent
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """Who asked for a run, and where."""
+
+    user: str
+    place: str
+
+    def is_of(self, user: str | None, place: str | None) -> bool:
+        """Whether both are these, as far as they are given."""
+        return user in (None, self.user) and place in (None, self.place)
+
+
+def _origin_of(first: RunEvent) -> _Origin:
+    return _Origin(first.requester.id, first.asked_in) if isinstance(first, RunRequested) else _Origin("", "")
+
+
 class SqlUsage:
     """Fits `coordination.ports.Spending`. It connects when it is first asked."""
 
@@ -37,7 +53,7 @@ class SqlUsage:
         """Use `open`, which also closes the connection."""
         self._engine = open_engine(url, "read", connections=1)
         self._one_at_a_time = threading.Lock()
-        self._requesters: dict[str, str] = {}
+        self._origins: dict[str, _Origin] = {}
 
     @classmethod
     @asynccontextmanager
@@ -53,9 +69,9 @@ class SqlUsage:
         finally:
             await asyncio.to_thread(usage._engine.dispose)
 
-    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
-        """What was used from this moment on by the runs of a tenant; with `user`, by those that this person asked for."""
-        return await asyncio.to_thread(self._sum, time_text(moment), tenant, user)
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
+        """What was used from this moment on by the runs of a tenant, of a person with `user`, and of a place with `place`."""
+        return await asyncio.to_thread(self._sum, time_text(moment), tenant, user, place)
 
     async def shares(self, moment: datetime) -> Sequence[Share]:
         """What was used from this moment on, by tenant, person and configuration; the most first."""
@@ -93,23 +109,23 @@ class SqlUsage:
                 for tenant, requester, config, count, used, cost in connection.execute(query)
             ]
 
-    def _sum(self, moment: str, tenant: str, user: str | None) -> Spent:
+    def _sum(self, moment: str, tenant: str, user: str | None, place: str | None) -> Spent:
         with self._one_at_a_time, plainly(self._engine.url), self._engine.connect() as connection:
             rows = connection.execute(_by_run(self._engine.dialect.name, moment, tenant)).all()
-            if user is not None:
-                self._learn_requesters(connection, [run for run, _, _ in rows])
-        own = [row for row in rows if user is None or self._requesters[row[0]] == user]
+            if user is not None or place is not None:
+                self._learn_origins(connection, [run for run, _, _ in rows])
+        own = [row for row in rows if (user is None and place is None) or self._origins[row[0]].is_of(user, place)]
         return Spent(tokens=sum(int(tokens) for _, tokens, _ in own), money=sum(money or 0.0 for _, _, money in own))
 
-    def _learn_requesters(self, connection: sa.Connection, names: Sequence[str]) -> None:
-        """Who asked for a run stands in its first event, and never changes. PostgreSQL can't read every JSON, we can."""
-        unknown = [run for run in names if run not in self._requesters]
+    def _learn_origins(self, connection: sa.Connection, names: Sequence[str]) -> None:
+        """Who asked for a run, and where, never changes: it is in the first event, whose JSON PostgreSQL can't always read."""
+        unknown = [run for run in names if run not in self._origins]
         for start in range(0, len(unknown), _CHUNK):
             some = unknown[start : start + _CHUNK]
             query = sa.select(events.c.run, events.c.v, events.c.body).where(events.c.run.in_(some), events.c.seq == 1)
             for run, v, body in connection.execute(query):
                 first = decode("run_requested", v, body)
-                self._requesters[run] = first.requester.id if isinstance(first, RunRequested) else ""
+                self._origins[run] = _origin_of(first)
 
 
 def _by_run(dialect: str, moment: str, tenant: str) -> sa.Select[str, float, float]:

@@ -52,7 +52,7 @@ async def test_what_was_used_since_a_moment_is_summed_by_tenant_and_by_person(
     alices = replace(request, requester=replace(ALICE, name=REQUESTER.name))
     elsewhere = replace(request, tenant="elsewhere", requester=replace(REQUESTER, tenant="elsewhere"))
     await told(log, "R1", request, (START - timedelta(seconds=1), used(1_000, 9.0)), (START, used(10, 0.25)))
-    await told(log, "R2", request, (START + timedelta(hours=1), used(20, None)))
+    await told(log, "R2", replace(request, asked_in="C1"), (START + timedelta(hours=1), used(20, None)))
     await told(log, "R3", alices, (START, used(100, 1.0)))
     await told(log, "R4", elsewhere, (START, used(5_000, 5.0)))
     await told(log, "R5", request, (START - timedelta(days=1), used(7, 7.0)))
@@ -60,6 +60,9 @@ async def test_what_was_used_since_a_moment_is_summed_by_tenant_and_by_person(
     assert await usage.since(START, tenant="here", user=REQUESTER.id) == Spent(tokens=30, money=0.25)
     assert await usage.since(START, tenant="here", user=ALICE.id) == Spent(tokens=100, money=1.0)
     assert await usage.since(START, tenant="here", user="nobody") == Spent()
+    assert await usage.since(START, tenant="here", place="C1") == Spent(tokens=20)
+    assert await usage.since(START, tenant="here", user=ALICE.id, place="C1") == Spent()
+    assert await usage.since(START, tenant="here", place="") == Spent(tokens=110, money=1.25)
     assert await usage.since(START + timedelta(days=1), tenant="here") == Spent()
 
 

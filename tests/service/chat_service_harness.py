@@ -107,7 +107,7 @@ class MonthOfWork:
     def __init__(self) -> None:
         self.asked: list[tuple[datetime, str]] = []
 
-    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
         self.asked.append((moment, tenant))
         return Spent(tokens=21_000, money=0.5)
 

@@ -10,6 +10,7 @@ from coordination.domain.states import AwaitingDecision, Finished, RunBroken
 from coordination.errors import RefusedError
 from coordination.ports import Reply, Spent, Usage
 from coordination.run_options import DailyLimits, RunOptions
+from coordination.run_request import RunRequest
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import ALICE, REQUESTER
@@ -25,10 +26,13 @@ class Accounts:
     """What the days have used, and who asked."""
 
     people: dict[str | None, Spent] = field(default_factory=dict[str | None, Spent])
+    places: dict[str, Spent] = field(default_factory=dict[str, Spent])
     asked: list[tuple[datetime, str, str | None]] = field(default_factory=list[tuple[datetime, str, str | None]])
 
-    async def since(self, moment: datetime, *, tenant: str, user: str | None = None) -> Spent:
+    async def since(self, moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
         self.asked.append((moment, tenant, user))
+        if place is not None:
+            return self.places.get(place, Spent())
         return self.people.get(user, Spent())
 
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
@@ -41,6 +45,12 @@ def costing(step: Step, dollars: float) -> Step:
         return replace(reply, usage=Usage(input_tokens=10, output_tokens=1, cost=dollars))
 
     return costly
+
+
+def asking(place: str) -> RunRequest:
+    return RunRequest(
+        prompt="Post.", requester=REQUESTER, config_name="test", config_text="text", origin="test.yaml", asked_in=place
+    )
 
 
 def harness(
@@ -88,6 +98,27 @@ async def test_who_has_used_up_the_day_starts_no_run(
     assert made.log.events == {}
     midnight = datetime(2026, 11, 22, tzinfo=UTC)
     assert {(moment, tenant) for moment, tenant, _ in accounts.asked} == {(midnight, "here")}
+
+
+async def test_a_place_that_has_used_up_its_day_starts_no_run_and_others_do() -> None:
+    made, accounts = harness(PlayedModel(), limits=DailyLimits(place_tokens=100, place_money=2.0))
+    accounts.places = {"C1": Spent(tokens=100), "C2": Spent(money=2.0)}
+    for place, limit in (("C1", "the 100 tokens of today"), ("C2", "the $2 of today")):
+        with pytest.raises(RefusedError) as refused:
+            await made.people.start(asking(place))
+        assert f"Everybody in this channel together has used up {limit}" in str(refused.value)
+    for place in ("C3", ""):
+        assert await made.people.start(asking(place))
+
+
+async def test_a_place_that_is_used_up_in_the_middle_stops_its_run() -> None:
+    made, accounts = harness(PlayedModel(calls(LOOK), answers("never")), limits=DailyLimits(place_money=1.0))
+    run = await made.people.start(asking("C1"))
+    accounts.places["C1"] = Spent(money=1.0)
+    await made.work()
+    state = await made.state(run)
+    assert isinstance(state, RunBroken)
+    assert "limits.money_per_place_per_day" in state.reason
 
 
 async def test_a_limit_that_others_used_up_hinders_nobody_else() -> None:

@@ -274,11 +274,14 @@ mcp_servers: {board: {command: x, env: {T: a}}}
 
 
 def test_limits_of_runs_and_of_days_reach_the_run() -> None:
-    limits = "{money_per_run: 0.5, tokens_per_user_per_day: 10, money_per_tenant_per_day: 2.5, requests_at_once: 4}"
+    limits = (
+        "{money_per_run: 0.5, tokens_per_user_per_day: 10, money_per_tenant_per_day: 2.5, money_per_place_per_day: 1.5, "
+        "tokens_per_place_per_day: 7, requests_at_once: 4}"
+    )
     settings = settings_of(SMALL + f"limits: {limits}\n")
     profile = settings.profile()
     assert profile.options.budget_money == 0.5
-    assert profile.daily == DailyLimits(user_tokens=10, tenant_money=2.5)
+    assert profile.daily == DailyLimits(user_tokens=10, place_tokens=7, place_money=1.5, tenant_money=2.5)
     assert settings.limits.requests_at_once == 4
     assert settings.limits_money
     assert not settings_of(SMALL + "limits: {tokens_per_run: 5}\n").limits_money
