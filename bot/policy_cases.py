@@ -19,7 +19,7 @@ from coordination.domain.canonical_json import Json
 from coordination.domain.conditions import CallContext, Condition
 from coordination.domain.policy import Person
 from coordination.domain.quorums import NOTHING, Needs, Quorum, side_by_side
-from coordination.domain.tool_rules import Effect, Rule, matching, rule
+from coordination.domain.tool_rules import NOTHING_MORE, Effect, IfFromRead, Rule, matching, rule
 from coordination.errors import ConfigError
 from coordination.text import Text, either
 
@@ -28,7 +28,7 @@ _MOST_CASES = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call that nobody makes: `server.tool`, with its arguments, on behalf of somebody, somewhere."""
+    """A call that nobody makes: `server.tool`, with its arguments, on behalf of somebody, somewhere. `from_read`: it repeats what was read."""
 
     tool: str
     arguments: Json = field(default_factory=dict[str, Json])
@@ -36,6 +36,7 @@ class Call:
     roles: tuple[str, ...] = ()
     place: str = ""
     at: datetime | None = None
+    from_read: bool = False
 
     @property
     def context(self) -> CallContext:
@@ -61,21 +62,27 @@ class Explanation:
     reason: Text
     steps: tuple[Step, ...]
     needs: Needs = NOTHING
+    if_from_read: IfFromRead = NOTHING_MORE
 
 
 def explain(settings: Settings, call: Call) -> tuple[Explanation, ...]:
     """What becomes of a call, for each group of agents whose rules say the same; none where no agent has its server."""
     server, _, tool = call.tool.partition(".")
-    found: dict[tuple[Effect, str, Needs], Explanation] = {}
+    found: dict[tuple[Effect, str, IfFromRead, Needs], Explanation] = {}
     for agent in settings.agents:
         if server not in {each.name for each in agent.servers}:
             continue
         said = rule(agent.rules, server, tool, call.context)
-        same = (said.effect, said.reason, said.needs if said.effect in (Effect.ASK, Effect.AUTO) else NOTHING)
+        said = said.of_what_was_read() if call.from_read else said
+        is_planned = said.effect in (Effect.ASK, Effect.AUTO)
+        more = said.if_from_read if is_planned else NOTHING_MORE
+        same = (said.effect, said.reason, more, said.needs if is_planned else NOTHING)
         before = found.get(same)
         agents = (*before.agents, agent.id) if before is not None else (agent.id,)
         steps = tuple(_steps(agent.rules, server, tool, call.context))
-        found[same] = Explanation(agents=agents, effect=said.effect, reason=said.reason, steps=steps, needs=same[-1])
+        found[same] = Explanation(
+            agents=agents, effect=said.effect, reason=said.reason, steps=steps, needs=same[-1], if_from_read=more
+        )
     return tuple(found.values())
 
 
@@ -126,6 +133,7 @@ class Case(_Model):
     place: StrictStr = ""
     at: Annotated[datetime | None, BeforeValidator(_moment)] = None
     agent: StrictStr = ""
+    from_read: bool = False
     effect: Effect
     approvers: tuple[_Approvers, ...] | None = None
 
@@ -140,7 +148,15 @@ class Case(_Model):
     def call(self) -> Call:
         """The call that it is about."""
         arguments = cast("Json", self.arguments)
-        return Call(tool=self.tool, arguments=arguments, user=self.user, roles=self.roles, place=self.place, at=self.at)
+        return Call(
+            tool=self.tool,
+            arguments=arguments,
+            user=self.user,
+            roles=self.roles,
+            place=self.place,
+            at=self.at,
+            from_read=self.from_read,
+        )
 
 
 class _Cases(_Model):

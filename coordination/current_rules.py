@@ -222,7 +222,9 @@ def _rulings(plan: Plan, request: RunRequested, now: RunProfile) -> list[Ruling]
     """What the rules of now say of each call."""
     author = _author(plan, request.agents)
     return [
-        ruling_now(call.server, call.tool, author, now, context_of(request, parse(call.arguments)))
+        ruling_now(call.server, call.tool, author, now, context_of(request, parse(call.arguments))).with_origins(
+            call.origins
+        )
         for call in plan.calls
     ]
 

@@ -138,9 +138,9 @@ async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded]
     if not isinstance(request, RunRequested):
         raise RefusedError("no_call", Text("This plan has no call {number}.", number=index + 1))
     context = context_of(request, arguments)
-    author = plan.author.removeprefix("agent").partition(".")[0]
-    agent = profile.agents[int(author) - 1]
-    ruling = ruling_now(call.server, call.tool, agent.id, profile, context)
+    agent = profile.agents[int(plan.author.removeprefix("agent").partition(".")[0]) - 1]
+    origins = None if call.origins is None else origins_left(call.origins, written)
+    ruling = ruling_now(call.server, call.tool, agent.id, profile, context).with_origins(origins)
     if ruling.effect is Effect.DENY:
         raise RefusedError("denied", Text("The rules forbid this call with these arguments."))
     edited = replace(
@@ -149,7 +149,7 @@ async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded]
         is_automatic=False,
         says=ruling.says,
         needs=call.needs.and_also(ruling.needs),
-        origins=None if call.origins is None else origins_left(call.origins, written),
+        origins=origins,
     )
     if not keeps_what_was_read(call, edited) or _is_unseen(plan, edited, ruling):
         raise RefusedError(

@@ -19,7 +19,7 @@ from coordination.domain.conditions import CallContext, unread
 from coordination.domain.day_caps import over_day_cap
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
 from coordination.domain.plan import PlannedCall, over_cap
-from coordination.domain.provenance import ReadIndex, read_through
+from coordination.domain.provenance import Origin, ReadIndex, read_through
 from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, both, possible_effects, rule
 from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.json_schema import Verdict, verdict
@@ -329,6 +329,10 @@ class Toolbox:
             self.left_out += 1
             return _refuse(call, f"A plan holds at most {self._options.max_calls} calls. This one is not recorded.")
         definition, written = tool.definition, canonical(arguments)
+        origins = self._sources.origins(written)
+        ruling = ruling.with_origins(origins)
+        if ruling.effect is Effect.DENY:
+            return _refuse(call, _repeats(origins, ruling))
         action = PlannedCall(
             server=definition.server,
             tool=definition.tool,
@@ -341,7 +345,7 @@ class Toolbox:
             says=ruling.says,
             needs=ruling.needs,
             previews=ruling.previews,
-            origins=self._sources.origins(written),
+            origins=origins,
         )
         objection = self._objection(action, ruling, arguments)
         if objection is not None:
@@ -420,6 +424,15 @@ def _one_of_too_many(count: int) -> str:
     return (
         f"One reply may make {MAX_CALLS} calls, and yours made {count:,}: only the first {MAX_CALLS} were looked at. "
         "Nothing was done for this one; make it again in your next reply if you still need it."
+    )
+
+
+def _repeats(origins: Sequence[Origin], ruling: Ruling) -> str:
+    """Why a call is refused whose arguments were read, as its agent is told."""
+    told = ", ".join(f"{each.argument} from {each.tool}" for each in origins if each.is_foreign)
+    return (
+        f"The operator's rules forbid this call with what was read and not asked for ({told}; {ruling.reason}). "
+        "Nothing was done."
     )
 
 

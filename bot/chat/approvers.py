@@ -19,7 +19,7 @@ from bot.chat.service_port import MOST_REQUIRED
 from bot.chat.store import ChatSetting
 from coordination.config import parse, read_text
 from coordination.domain.policy import Policy
-from coordination.domain.quorums import Quorum, side_by_side
+from coordination.domain.quorums import Needs, Quorum, side_by_side
 from coordination.domain.tool_rules import Rule
 from coordination.errors import ConfigError
 from coordination.run_options import RunProfile
@@ -218,7 +218,12 @@ async def names_here(
 
 def quorums_in(profile: RunProfile) -> tuple[Quorum, ...]:
     """Everybody whom the rules for tools name, each set of people once."""
-    return tuple(dict.fromkeys(each for agent in profile.agents for rule in agent.rules for each in rule.needs.quorums))
+    rules = [rule for agent in profile.agents for rule in agent.rules]
+    return tuple(
+        dict.fromkeys(
+            each for rule in rules for needs in (rule.needs, rule.if_from_read.needs) for each in needs.quorums
+        )
+    )
 
 
 def renamed(profile: RunProfile, name: Callable[[str, str], str]) -> RunProfile:
@@ -228,10 +233,14 @@ def renamed(profile: RunProfile, name: Callable[[str, str], str]) -> RunProfile:
         roles, users = (name("role", role) for role in each.roles), (name("user", user) for user in each.users)
         return replace(each, roles=tuple(roles), users=tuple(users))
 
+    def needed(needs: Needs) -> Needs:
+        return replace(needs, quorums=side_by_side(of(each) for each in needs.quorums))
+
     def by_rule(rule: Rule) -> Rule:
-        if not rule.needs.quorums:
+        if not rule.needs.quorums and not rule.if_from_read.needs.quorums:
             return rule
-        return replace(rule, needs=replace(rule.needs, quorums=side_by_side(of(each) for each in rule.needs.quorums)))
+        more = replace(rule.if_from_read, needs=needed(rule.if_from_read.needs))
+        return replace(rule, needs=needed(rule.needs), if_from_read=more)
 
     agents = tuple(replace(agent, rules=tuple(by_rule(rule) for rule in agent.rules)) for agent in profile.agents)
     return replace(profile, agents=agents)

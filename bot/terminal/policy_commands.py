@@ -17,7 +17,7 @@ from coordination.config import load, read_operator_policy
 from coordination.domain.canonical_json import parse
 from coordination.domain.conditions import Condition
 from coordination.domain.quorums import Needs, Quorum
-from coordination.domain.tool_rules import Effect
+from coordination.domain.tool_rules import Effect, IfFromRead
 from coordination.errors import InvalidJsonError
 
 
@@ -75,7 +75,7 @@ def _explained(tool: str, found: Explanation) -> list[str]:
     agents = visible(", ".join(found.agents))
     head = catalog.text("policy.effect", tool=visible(tool), agents=agents, effect=found.effect.value)
     lines = [head, f"  {catalog.text(f'policy.means_{found.effect.value}')}"]
-    lines += [f"  {line}" for line in _needed(found.needs)]
+    lines += [f"  {line}" for line in (*_needed(found.needs), *_if_from_read(found.if_from_read))]
     for step in found.steps:
         lines += _looked_at(step)
     return lines if found.steps else [*lines, f"  {catalog.text('policy.no_rule')}"]
@@ -97,6 +97,15 @@ def _needed(needs: Needs) -> list[str]:
     if needs.per_day:
         lines.append(catalog.text("policy.per_day", most=min(most for _, most in needs.per_day)))
     return lines + [catalog.text("policy.read_first", path=visible(path)) for path in needs.read_first]
+
+
+def _if_from_read(more: IfFromRead) -> list[str]:
+    """What more holds of such a call if it repeats what was read."""
+    if more.is_denied:
+        return [catalog.text("policy.from_read_denied")]
+    if not more.needs.quorums:
+        return []
+    return [catalog.text("policy.from_read_needs", places=plain_text(places(more.needs.quorums)))]
 
 
 def _looked_at(step: Step) -> list[str]:

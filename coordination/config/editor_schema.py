@@ -44,11 +44,13 @@ def editor_schema(meanings: Mapping[str, str]) -> JsonSchema:
     for place in (whole, definitions[BackendKeys.__name__]):
         servers: JsonSchema = place["properties"]["mcp_servers"]
         servers |= {"type": [*servers["type"], "object"], "additionalProperties": {"$ref": "#/$defs/NamedServer"}}
-    one_or_many: JsonSchema = definitions[RuleKeys.__name__]["properties"]["approvers"]
-    one = one_or_many["items"]
-    for part in ("type", "items", "maxLength", "minLength"):
-        one_or_many.pop(part, None)
-    one_or_many["anyOf"] = [one, {"type": "array", "items": one, "minItems": 1}, {"type": "null"}]
+    rule: JsonSchema = definitions[RuleKeys.__name__]["properties"]
+    for key, others in (("approvers", []), ("if_from_read", [{"enum": ["deny"]}])):
+        one_or_many: JsonSchema = rule[key]
+        one = one_or_many["items"]
+        for part in ("type", "items", "maxLength", "minLength", "maxItems", "minItems"):
+            one_or_many.pop(part, None)
+        one_or_many["anyOf"] = [*others, one, {"type": "array", "items": one, "minItems": 1}, {"type": "null"}]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A configuration of massgen-bot",

@@ -36,11 +36,12 @@ from coordination.config.massgen_keys import OWN_DISPLAY
 from coordination.config.section_reader import SECTIONS, Section
 from coordination.config.server_sections import Servers
 from coordination.config.tool_conditions import When
-from coordination.config.tool_needs import ArgumentPath, RuleApprovers, check_met, needs_of
+from coordination.config.tool_needs import ArgumentPath, FromRead, RuleApprovers, check_met, needs_of
 from coordination.config.tool_previews import PreconditionKeys, PreviewKeys
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
 from coordination.domain.preview import Preview
 from coordination.domain.quorums import Needs
+from coordination.domain.tool_rules import NOTHING_MORE, IfFromRead
 from coordination.run_options import RunOptions, Strictness
 from coordination.text import Text
 
@@ -266,6 +267,7 @@ class RuleKeys(Section):
     per_plan: Annotated[StrictInt, Field(ge=1, le=1000), AsTyped] | None = None
     per_day: Annotated[StrictInt, Field(ge=1, le=100_000), AsTyped] | None = None
     requires_read: ArgumentPath | None = None
+    if_from_read: FromRead | None = None
     preview: PreviewKeys | None = None
     preconditions: Sections[PreconditionKeys] = ()
 
@@ -285,6 +287,14 @@ class RuleKeys(Section):
         )
 
     @property
+    def what_if_from_read(self) -> IfFromRead:
+        """What it asks for, beside that, of calls that repeat what was read."""
+        if self.if_from_read is None:
+            return NOTHING_MORE
+        needs = needs_of(self.match, tuple(self.when), approvers=self.if_from_read)
+        return IfFromRead(needs=needs, is_denied=not self.if_from_read)
+
+    @property
     def previews(self) -> tuple[Preview, ...]:
         """What it wants read before people decide."""
         shown = () if self.preview is None else (self.preview.as_shown,)
@@ -293,7 +303,7 @@ class RuleKeys(Section):
     @override
     def is_coherent(self, report: Diagnostics) -> bool:
         about_people = [key for key in ("approvers", "expires", "requester", "author") if key in self.model_fields_set]
-        keys = ("per_plan", "per_day", "requires_read", "preview", "preconditions")
+        keys = ("per_plan", "per_day", "requires_read", "if_from_read", "preview", "preconditions")
         about_calls = [key for key in keys if key in self.model_fields_set]
         for key in [*(about_people if self.effect != "ask" else []), *(about_calls if self.is_fixed else [])]:
             found = Text("{key} beside effect: {effect}", key=key, effect=self.effect)
@@ -306,6 +316,7 @@ class RuleKeys(Section):
                     self.table.place_of(key), found, Text("{key}: false, or allow_{key} under approval", key=key)
                 )
         check_met(self.needs, self.table.place_of("approvers"), report)
+        check_met(self.needs.and_also(self.what_if_from_read.needs), self.table.place_of("if_from_read"), report)
         return True
 
     @property

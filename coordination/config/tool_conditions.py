@@ -165,7 +165,9 @@ def hidden(
 
 
 def _says_as_much(earlier: Rule, each: Rule) -> bool:
-    return (earlier.effect, earlier.needs, earlier.previews) == (each.effect, each.needs, each.previews)
+    return all(
+        getattr(earlier, name) == getattr(each, name) for name in ("effect", "needs", "previews", "if_from_read")
+    )
 
 
 def _tools_of(each: Rule, definitions: Sequence[ToolDefinition]) -> list[ToolDefinition]:

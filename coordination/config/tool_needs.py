@@ -7,8 +7,8 @@ from typing_extensions import override
 
 from coordination.config.diagnostics import Diagnostics, Place
 from coordination.config.key_types import AsTyped, AsWritten, OneLines, items_of, seconds, usable
-from coordination.config.section_reader import Section
-from coordination.config.yaml_tree import Table
+from coordination.config.section_reader import Section, report_of
+from coordination.config.yaml_tree import Listing, Scalar, Table, kind_of
 from coordination.domain.canonical_json import canonical, digest
 from coordination.domain.conditions import Condition, steps_of
 from coordination.domain.policy import Authors, Policy, leaves_nobody, policy_actor
@@ -49,6 +49,28 @@ RuleApprovers: TypeAlias = Annotated[
     Field(min_length=1, max_length=_MOST),
 ]
 """Whose approval calls of a rule need: one mapping, or a list of which every entry must be met."""
+
+
+def _deny_or_many(value: object, info: ValidationInfo) -> object:
+    """Nobody, where calls are forbidden."""
+    if isinstance(value, Scalar) and value.text == "deny":
+        return ()
+    if isinstance(value, Scalar) or (isinstance(value, Listing) and not value.items):
+        report_of(info).expect(value.place, kind_of(value), Text("deny, or a mapping such as {{required: 2}}"))
+        return ()
+    return _one_or_many(value, info)
+
+
+class FromReadKeys(QuorumKeys):
+    """So many people of these must approve a plan with a call that repeats what was read."""
+
+    title = "tools[].if_from_read"
+
+
+FromRead: TypeAlias = Annotated[
+    tuple[FromReadKeys, ...], BeforeValidator(_deny_or_many), AfterValidator(usable), Field(max_length=_MOST)
+]
+"""Whose approval calls of a rule need that repeat what was read; none: they are forbidden."""
 
 
 def _argument_path(text: str) -> str:

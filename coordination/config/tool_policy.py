@@ -97,6 +97,7 @@ def read_rules(
             when=tuple(keys.when),
             says=keys.says,
             needs=keys.needs,
+            if_from_read=keys.what_if_from_read,
             previews=keys.previews,
         )
         found.append(

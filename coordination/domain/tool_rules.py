@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import translate
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Literal, TypeAlias
 
 from coordination.domain.conditions import CallContext, Condition, all_hold
 from coordination.domain.preview import Preview, merged
+from coordination.domain.provenance import Origin
 from coordination.domain.quorums import NOTHING, Needs, all_of
 from coordination.text import Text
 
@@ -39,6 +40,21 @@ def stricter(one: Effect, other: Effect) -> Effect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IfFromRead:
+    """What becomes of a call that repeats what agents have read, beside what becomes of any."""
+
+    needs: Needs = NOTHING
+    is_denied: bool = False
+
+    def and_also(self, other: "IfFromRead") -> "IfFromRead":
+        """Both."""
+        return IfFromRead(needs=self.needs.and_also(other.needs), is_denied=self.is_denied or other.is_denied)
+
+
+NOTHING_MORE = IfFromRead()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """The first rule that speaks of a call decides: whose pattern matches `server.tool`, and all of whose conditions hold.
 
@@ -52,6 +68,7 @@ class Rule:
         needs: whom and what such a call needs, beside what any plan needs.
         is_operators: it stands over the rules of every configuration, and only makes them stricter.
         previews: what is read before people decide on such a call.
+        if_from_read: what more holds of a call that repeats what was read.
         only_adds: it decides nothing, whichever rule decides; what it wants read is read besides.
     """
 
@@ -65,6 +82,7 @@ class Rule:
     is_operators: bool = False
     previews: tuple[Preview, ...] = ()
     only_adds: bool = False
+    if_from_read: IfFromRead = NOTHING_MORE
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
@@ -74,7 +92,14 @@ class Rule:
     def ruling(self) -> "Ruling":
         """What it says of a call that it decides about."""
         reason = Text.joined(": ", [self.source, self.match])
-        return Ruling(effect=self.effect, reason=reason, says=self.says, needs=self.needs, previews=self.previews)
+        return Ruling(
+            effect=self.effect,
+            reason=reason,
+            says=self.says,
+            needs=self.needs,
+            previews=self.previews,
+            if_from_read=self.if_from_read,
+        )
 
     @cached_property
     def fits(self) -> Callable[[str], bool]:
@@ -95,13 +120,33 @@ class Ruling:
     says: str = ""
     needs: Needs = NOTHING
     previews: tuple[Preview, ...] = ()
+    if_from_read: IfFromRead = NOTHING_MORE
+
+    def with_origins(self, origins: Sequence[Origin] | None) -> "Ruling":
+        """The same for a call of which this was read; None: nobody looked, so that anything may have been."""
+        if origins is not None and not any(each.is_foreign for each in origins):
+            return self
+        return self.of_what_was_read()
+
+    def of_what_was_read(self) -> "Ruling":
+        """The same for a call that repeats what was read."""
+        if self.if_from_read == NOTHING_MORE or self.effect is Effect.READ:
+            return self
+        least = Effect.DENY if self.if_from_read.is_denied else Effect.ASK
+        return replace(self, effect=stricter(self.effect, least), needs=self.needs.and_also(self.if_from_read.needs))
 
 
 def both(one: Ruling, other: Ruling) -> Ruling:
     """What is left where both are said of a call: the one that lets less happen, and all that either needs."""
     strictest = other if stricter(one.effect, other.effect) is not one.effect else one
     previews = merged(one.previews, other.previews)
-    return replace(strictest, says=one.says or other.says, needs=one.needs.and_also(other.needs), previews=previews)
+    return replace(
+        strictest,
+        says=one.says or other.says,
+        needs=one.needs.and_also(other.needs),
+        previews=previews,
+        if_from_read=one.if_from_read.and_also(other.if_from_read),
+    )
 
 
 _NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))
@@ -116,7 +161,8 @@ def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = U
     strictest = max(found, key=lambda each: _BY_STRICTNESS.index(each.effect))
     added = _speaking_of(rules, server, tool, "adds")
     previews = merged((), (preview for each in (*found, *(each.ruling for each in added)) for preview in each.previews))
-    return replace(strictest, needs=all_of(each.needs for each in found), previews=previews)
+    if_from_read = reduce(IfFromRead.and_also, (each.if_from_read for each in found))
+    return replace(strictest, needs=all_of(each.needs for each in found), previews=previews, if_from_read=if_from_read)
 
 
 def possible_effects(rules: Sequence[Rule], server: str, tool: str) -> frozenset[Effect]:

@@ -28,7 +28,7 @@ tools:
 """
 PAYS = OPS.replace("exclude_tools: [bank.pay]", "exclude_tools: [bank.close]") + (
     "  - {match: bank.pay, effect: ask, approvers: [{roles: [finance]}, {users: [U1, U2]}], expires: 4h, requester: false, "
-    "author: false, per_plan: 3, per_day: 9, requires_read: $.account}\n"
+    "author: false, per_plan: 3, per_day: 9, requires_read: $.account, if_from_read: {required: 2}}\n"
 )
 
 
@@ -87,7 +87,7 @@ def test_whom_and_what_a_call_needs_is_explained(tmp_path: Path) -> None:
     context = here()
     config = str(tmp_path / "ops.yaml")
     assert policy_explain(context, config, tool="bank.pay", arguments="{}", user="", roles=(), place="") is Exit.DONE
-    assert said(context)[:9] == [
+    assert said(context)[:10] == [
         "bank.pay for scout, clerk: ask",
         "  It is recorded, and runs only once people approve the plan.",
         "  A plan with it needs 1 of U1, U2 and 1 of finance, beside what any plan needs.",
@@ -97,6 +97,7 @@ def test_whom_and_what_a_call_needs_is_explained(tmp_path: Path) -> None:
         "  A plan has at most 3 of such calls.",
         "  A day (UTC) has at most 9 of such calls, counted over all runs here.",
         "  The agent must have read the same $.account before, from the same server.",
+        "  If it repeats what was read and not asked for, it needs 2 of anyone here as well.",
     ]
 
 

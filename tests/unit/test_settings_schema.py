@@ -68,7 +68,9 @@ def test_a_misspelt_key_does_not_fit(schema: dict[str, Any], path: Path) -> None
         AGENT
         + "mcp_servers: {b: {command: npx}}\ntools:\n"
         + "  - {match: b.x, effect: ask, approvers: {roles: [ops], required: 2}, expires: 4h, requester: false, author: false}\n"
-        + "  - {match: b.y, effect: ask, approvers: [{roles: [ops]}, {users: [1]}], per_plan: 3, requires_read: $.path}\n",
+        + "  - {match: b.y, effect: ask, approvers: [{roles: [ops]}, {users: [1]}], per_plan: 3, requires_read: $.path}\n"
+        + "  - {match: b.z, effect: ask, if_from_read: deny}\n"
+        + "  - {match: b.u, effect: ask, if_from_read: [{roles: [ops]}]}\n  - {match: b.v, effect: auto, if_from_read: {required: 2}}\n",
         AGENT + "orchestrator: {max_new_answers_per_agent: null, max_new_answers_global: '${MOST:-}'}\n",
     ],
 )
