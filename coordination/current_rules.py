@@ -222,9 +222,9 @@ def _rulings(plan: Plan, request: RunRequested, now: RunProfile) -> list[Ruling]
     """What the rules of now say of each call."""
     author = _author(plan, request.agents)
     return [
-        ruling_now(call.server, call.tool, author, now, context_of(request, parse(call.arguments))).with_origins(
-            call.origins
-        )
+        ruling_now(
+            call.server, call.tool, author, now, context_of(request, parse(call.arguments), call.unknown)
+        ).with_origins(call.read_for_rules)
         for call in plan.calls
     ]
 
@@ -241,9 +241,9 @@ def may_read_now(plan: Plan, request: RunRequested, now: RunProfile | None) -> C
     return may_read
 
 
-def context_of(request: RunRequested, arguments: Json = None) -> CallContext:
-    """A call as the conditions of rules see it."""
-    return CallContext(arguments=arguments, requester=request.requester, place=request.asked_in)
+def context_of(request: RunRequested, arguments: Json = None, unknown: frozenset[str] = frozenset()) -> CallContext:
+    """A call as the conditions of rules see it; of the `unknown` arguments nobody knows yet what they will be."""
+    return CallContext(arguments=arguments, requester=request.requester, place=request.asked_in, unknown=unknown)
 
 
 def _author(plan: Plan, agents: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import assert_never
 from coordination import prompts
 from coordination.agent_turn import AnswerGiven, BallotView, Turn, TurnEnd, TurnFailed, VoteGiven
 from coordination.budget import Budget
+from coordination.declared_results import returns
 from coordination.domain.ballot import Answer, Ballot, Election, Ending, agreement, elect
 from coordination.domain.canonical_json import Json
 from coordination.domain.events import (
@@ -305,8 +306,10 @@ class Deliberation:
         ballot_view: BallotView,
         people: AsksPeople | None = None,
     ) -> TurnEnd:
+        refers = returns([tool.output_schema for tool in participant.tools.values()])
+        count = len(self._participants)
         conversation = participant.model.converse(
-            prompts.system(participant.profile, len(self._participants), self._options, participant.absent),
+            prompts.system(participant.profile, count, self._options, participant.absent, refers=refers),
             turn_context,
         )
         agent = participant.profile.number

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias
 
+from coordination.domain.canonical_json import parse
 from coordination.domain.day_caps import Caps, lowest
 from coordination.domain.events import (
     CallFailed,
@@ -18,9 +19,11 @@ from coordination.domain.events import (
     LateResult,
     RunEvent,
 )
-from coordination.domain.plan import Outage, PlannedCall, Succeeded
+from coordination.domain.plan import Outage, PlannedCall, Succeeded, arguments_to_send, paths_wanted
+from coordination.domain.references import MAX_VALUE, returned
 from coordination.domain.states import Executing, RunState
 from coordination.errors import DayCapError, ToolServerError
+from coordination.json_schema import verdict
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
 from coordination.ports.tools import left_out, remark
 from coordination.run_writer import RunMoved, RunWriter, told
@@ -134,6 +137,7 @@ async def _advance(
         return
     call = state.plan.calls[state.next_index]
     objection = await _objection(executor, call)
+    objection = objection or await _unfit(executor, state)
     if objection is not None:
         await writer.commit(_failed(state, objection, nothing_happened=True))
         return
@@ -171,7 +175,7 @@ def _started(state: Executing, hand: str, limit: float, caps: Caps) -> CallStart
         index=state.next_index,
         server=call.server,
         tool=call.tool,
-        arguments=call.arguments,
+        arguments=_arguments(state),
         digest=state.plan.digest,
         hand=hand,
         limit=limit,
@@ -215,11 +219,38 @@ async def _objection(executor: Executor, call: PlannedCall) -> Text | None:
     return None
 
 
+async def _unfit(executor: Executor, state: Executing) -> Text | None:
+    """Why what earlier calls returned can't be sent where the next call refers to it."""
+    call = state.plan.calls[state.next_index]
+    if not call.references:
+        return None
+    arguments = arguments_to_send(call, state.receipts)
+    if arguments is None:
+        sources = sorted({f"{each.call + 1} {each.path}" for each in call.references})
+        return Text(
+            "not sent: an earlier call has not returned what this one takes from it ({sources}), or not as a number, a "
+            "yes or no, or at most {limit} ASCII characters without spaces",
+            sources=", ".join(sources),
+            limit=MAX_VALUE,
+        )
+    try:
+        schema, given = await executor.input_schema(call.server, call.tool), parse(arguments)
+    except ToolServerError as error:
+        return Text("not sent: {why}", why=error.text)
+    found = await verdict(schema, given) if schema is not None and isinstance(given, Mapping) else None
+    if found is None or not found.is_checked:
+        return Text("not sent: nobody can check whether {tool} takes what an earlier call returned", tool=call.tool)
+    if found.fault is not None:
+        return Text("not sent: what an earlier call returned does not fit the tool: {fault}", fault=found.fault)
+    return None
+
+
 async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: str, *, grace: float) -> None:
     index = state.next_index
     call = state.plan.calls[index]
     key = f"{state.plan.digest[:32]}-{index}-{state.attempt}"
-    calling = asyncio.ensure_future(executor.call(call, key))
+    sent = replace(call, arguments=_arguments(state), references=())
+    calling = asyncio.ensure_future(executor.call(sent, key))
     was_cancelled = await _answered(calling, grace)
     end: CallSucceeded | CallFailed | CallOutcomeUnknown
     try:
@@ -231,7 +262,7 @@ async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: s
     except Exception as error:  # noqa: BLE001 - whatever it was, it may have come after the call had left
         end = unknown(state, told(Text("the call"), error))
     else:
-        end = _failed(state, _fit(output.text)) if output.is_error else _succeeded(state, _fit(output.text))
+        end = _failed(state, _fit(output.text)) if output.is_error else _succeeded(state, output)
     try:
         # Only as the end of the call that this hand started: people may have let another start in the meantime.
         await writer.commit(end, only_if=lambda now: isinstance(now, Executing) and now.in_flight == hand)
@@ -262,10 +293,23 @@ async def _answered(calling: "asyncio.Future[ToolOutput]", grace: float) -> bool
     return False
 
 
-def _succeeded(state: Executing, result: str) -> CallSucceeded:
+def _arguments(state: Executing) -> str:
+    """The arguments that leave with the next call; those that it has for itself where something is missing."""
+    call = state.plan.calls[state.next_index]
+    return arguments_to_send(call, state.receipts) or call.arguments
+
+
+def _succeeded(state: Executing, output: ToolOutput) -> CallSucceeded:
     index = state.next_index
     call = state.plan.calls[index]
-    return CallSucceeded(index=index, server=call.server, tool=call.tool, arguments=call.arguments, result=result)
+    return CallSucceeded(
+        index=index,
+        server=call.server,
+        tool=call.tool,
+        arguments=_arguments(state),
+        result=_fit(output.text),
+        returned=returned(output.structured, paths_wanted(state.plan.calls, index)),
+    )
 
 
 def _failed(state: Executing, reason: str, *, nothing_happened: bool = False) -> CallFailed:
@@ -275,7 +319,7 @@ def _failed(state: Executing, reason: str, *, nothing_happened: bool = False) ->
         index=index,
         server=call.server,
         tool=call.tool,
-        arguments=call.arguments,
+        arguments=_arguments(state),
         reason=reason,
         nothing_happened=nothing_happened,
     )
@@ -285,7 +329,9 @@ def unknown(state: Executing, reason: str) -> CallOutcomeUnknown:
     """Nobody knows whether the call that is under way has happened."""
     index = state.next_index
     call = state.plan.calls[index]
-    return CallOutcomeUnknown(index=index, server=call.server, tool=call.tool, arguments=call.arguments, reason=reason)
+    return CallOutcomeUnknown(
+        index=index, server=call.server, tool=call.tool, arguments=_arguments(state), reason=reason
+    )
 
 
 def _fit(text: str) -> str:

@@ -1,21 +1,23 @@
 """What people make of a plan that waits, without agents: another agent's, some of its calls, or one call changed."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from coordination.current_rules import context_of, ruling_now, tightened
-from coordination.domain.canonical_json import Json, canonical, parse, rounded_number
+from coordination.declared_results import fits
+from coordination.domain.canonical_json import Json, JsonObject, canonical, parse, rounded_number
 from coordination.domain.events import ActionRecorded, PlanProposed, Revised, RunRequested
 from coordination.domain.judgement import keeps_what_was_read
-from coordination.domain.plan import Plan, PlannedCall, over_cap
+from coordination.domain.plan import Plan, PlannedCall, only, over_cap, without_dependents
 from coordination.domain.policy import Person, Policy, Refusal
 from coordination.domain.provenance import origins_left
+from coordination.domain.references import MARK, Reference, WrongReferenceError, split
 from coordination.domain.states import AwaitingDecision
 from coordination.domain.tool_rules import Effect, Ruling
 from coordination.domain.transitions import Recorded
 from coordination.errors import InvalidJsonError, RefusedError
-from coordination.json_schema import verdict
 from coordination.run_options import RunProfile
 from coordination.text import Text
 
@@ -39,21 +41,22 @@ def plan_chosen(
 def plan_selected(
     state: AwaitingDecision, indexes: Sequence[int], by: Person, rules: RunProfile | None, now: datetime
 ) -> PlanProposed:
-    """The plan with only these of its calls, to the letter and in their order.
+    """The plan with only these of its calls, to the letter and in their order, without those that refer to a dropped one.
 
     Raises:
-        RefusedError: it has no such calls, or they are all or none.
+        RefusedError: it has no such calls, or they are all, or none that can be had without the others.
     """
     calls = state.plan.calls
-    kept = tuple(call for index, call in enumerate(calls) if index in indexes)
+    kept = without_dependents(calls, indexes)
     if not kept or len(kept) == len(calls) or any(index not in range(len(calls)) for index in indexes):
         raise RefusedError(
             "no_selection",
             Text("Select some of the plan's {count} calls, but not all of them.", count=len(calls)),
         )
-    plan = replace(state.plan, calls=kept)
+    plan = replace(state.plan, calls=only(calls, kept))
     plan = _next_revision(state, plan, replace(plan.policy, quorums=()), rules, now)
-    return _revised(state, plan, by, "selected")
+    refers = any(call.references for call in calls)
+    return replace(_revised(state, plan, by, "selected"), kept=kept if refers else ())
 
 
 def plan_edited(
@@ -94,8 +97,8 @@ def with_argument(call: PlannedCall, name: str, text: str) -> str:
     Raises:
         RefusedError: the call has no such argument, or what is no text is no JSON either.
     """
-    arguments = parse(call.arguments)
-    if not isinstance(arguments, dict) or name not in arguments:
+    arguments = call.written()
+    if name not in arguments:
         raise RefusedError("no_argument", Text("This call has no argument {name}.", name=name))
     value: Json = text
     if not isinstance(arguments[name], str):
@@ -127,25 +130,23 @@ async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded]
     if index not in range(len(plan.calls)):
         raise RefusedError("no_call", Text("This plan has no call {number}.", number=index + 1))
     call = plan.calls[index]
-    arguments = _parsed(text)
-    if not isinstance(arguments, Mapping):
-        raise RefusedError("bad_argument", Text("The arguments must be one JSON object."))
+    arguments, references = _split(call, text)
     written = canonical(arguments)
-    if written == call.arguments:
+    if (written, references) == (call.arguments, call.references):
         raise RefusedError("nothing_changed", Text("Nothing would be different."))
-    await _check_fit(call, arguments, log)
-    request = log[0].event
-    if not isinstance(request, RunRequested):
-        raise RefusedError("no_call", Text("This plan has no call {number}.", number=index + 1))
-    context = context_of(request, arguments)
+    unknown = frozenset(each.argument for each in references)
+    await _check_fit(call, arguments, unknown, log)
+    context = context_of(_request_in(log), arguments, unknown)
     agent = profile.agents[int(plan.author.removeprefix("agent").partition(".")[0]) - 1]
     origins = None if call.origins is None else origins_left(call.origins, written)
-    ruling = ruling_now(call.server, call.tool, agent.id, profile, context).with_origins(origins)
+    told = ruling_now(call.server, call.tool, agent.id, profile, context)
+    ruling = told.with_origins(None if references else origins)
     if ruling.effect is Effect.DENY:
         raise RefusedError("denied", Text("The rules forbid this call with these arguments."))
     edited = replace(
         call,
         arguments=written,
+        references=references,
         is_automatic=False,
         says=ruling.says,
         needs=call.needs.and_also(ruling.needs),
@@ -158,6 +159,36 @@ async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded]
     return edited
 
 
+def _request_in(log: Sequence[Recorded]) -> RunRequested:
+    match log[0].event:
+        case RunRequested() as request:
+            return request
+        case _:
+            raise RefusedError("no_call", Text("This plan has no call {number}.", number=1))
+
+
+def _split(call: PlannedCall, text: str) -> tuple[JsonObject, tuple[Reference, ...]]:
+    """The arguments that a person wrote, and which of the call's own references are left in them: people add none.
+
+    Raises:
+        RefusedError: it is no JSON object, or there is another reference.
+    """
+    arguments = _parsed(text)
+    if not isinstance(arguments, Mapping):
+        raise RefusedError("bad_argument", Text("The arguments must be one JSON object."))
+    with contextlib.suppress(WrongReferenceError):
+        literal, references = split(arguments)
+        if set(references) <= set(call.references):
+            return literal, references
+    raise RefusedError(
+        "bad_argument",
+        Text(
+            "Only an agent can plan that a call takes what another one returns, and {mark} means that. Request changes.",
+            mark=MARK,
+        ),
+    )
+
+
 def _is_unseen(plan: Plan, edited: PlannedCall, ruling: Ruling) -> bool:
     """Whether rules want something read for the edited call that the plan has no reading of, or never was to have."""
     if any(each not in edited.previews and not each.describes for each in ruling.previews):
@@ -166,7 +197,9 @@ def _is_unseen(plan: Plan, edited: PlannedCall, ruling: Ruling) -> bool:
     return any(each is None or not each.is_known for each in readings)
 
 
-async def _check_fit(call: PlannedCall, arguments: Mapping[str, Json], log: Sequence[Recorded]) -> None:
+async def _check_fit(
+    call: PlannedCall, arguments: JsonObject, unknown: frozenset[str], log: Sequence[Recorded]
+) -> None:
     schema = next(
         (
             recorded.event.input_schema
@@ -179,7 +212,7 @@ async def _check_fit(call: PlannedCall, arguments: Mapping[str, Json], log: Sequ
         "",
     )
     parsed = parse(schema) if schema else None
-    found = await verdict(parsed, dict(arguments)) if isinstance(parsed, dict) else None
+    found = await fits(parsed, arguments, unknown) if isinstance(parsed, dict) else None
     if found is None or not found.is_checked:
         raise RefusedError(
             "unchecked",

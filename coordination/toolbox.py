@@ -14,15 +14,18 @@ from itertools import count
 from typing import Protocol
 
 from coordination.current_rules import effects_now, ruling_now
+from coordination.declared_results import NOT_OF_ITS_FORM, fits, how_to, objection
 from coordination.domain.canonical_json import Json, JsonObject, canonical, parse, rounded_number
 from coordination.domain.conditions import CallContext, unread
+from coordination.domain.conditions import steps_of as path_steps
 from coordination.domain.day_caps import over_day_cap
 from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
-from coordination.domain.plan import PlannedCall, over_cap
+from coordination.domain.plan import PlannedCall, is_aimed, over_cap
 from coordination.domain.provenance import Origin, ReadIndex, read_through
+from coordination.domain.references import Reference, WrongReferenceError, split
 from coordination.domain.tool_rules import UNKNOWN_CALL, Effect, Rule, Ruling, both, possible_effects, rule
 from coordination.errors import InvalidJsonError, ToolServerError
-from coordination.json_schema import Verdict, verdict
+from coordination.json_schema import Verdict
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolOutput, ToolResult, ToolSpec
 from coordination.ports.tools import left_out, remark
 from coordination.prompts import recorded
@@ -85,6 +88,14 @@ _EXCERPT = 2_000
 """Characters of a tool's output that the log keeps."""
 
 
+class RulesOnCalls(Protocol):
+    """What the rules say of the calls of one tool."""
+
+    def __call__(self, arguments: JsonObject, unknown: frozenset[str] = frozenset()) -> Ruling:
+        """What they say of a call with these arguments and others, `unknown` so far, and why."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class OfferedTool:
     """A tool under the name that the model sees, and what becomes of each call of it.
@@ -96,7 +107,12 @@ class OfferedTool:
 
     definition: ToolDefinition
     may_read: bool
-    ruling: Callable[[JsonObject], Ruling]
+    ruling: RulesOnCalls
+
+    @property
+    def output_schema(self) -> JsonObject | None:
+        """What later calls may refer to; of a tool that may run at once nothing, for its results are known."""
+        return None if self.may_read else self.definition.output_schema
 
 
 def runs_at_once(effect: Effect) -> bool:
@@ -198,8 +214,8 @@ def _offered(
     asked: CallContext,
     time: Callable[[], datetime] | None,
 ) -> OfferedTool:
-    def ruling(arguments: JsonObject) -> Ruling:
-        context = replace(asked, arguments=arguments, at=None if time is None else time())
+    def ruling(arguments: JsonObject, unknown: frozenset[str] = frozenset()) -> Ruling:
+        context = replace(asked, arguments=arguments, unknown=unknown, at=None if time is None else time())
         then = ruling_of(agent.rules, tool, context, accepted)
         if now is None:
             return then
@@ -267,7 +283,7 @@ class Toolbox:
         tools = (
             ToolSpec(
                 name=name,
-                description=tool.definition.description,
+                description=_described(tool),
                 input_schema=tool.definition.input_schema,
             )
             for name, tool in self._tools.items()
@@ -296,23 +312,20 @@ class Toolbox:
         tool = self._tools.get(call.name)
         if tool is None:
             return self._refuse_unknown(call)
-        try:
-            arguments = parse(call.arguments or "{}")
-        except InvalidJsonError as error:
-            return _refuse(call, f"The arguments are {error}. Nothing was done; call again with a JSON object.")
-        if (number := rounded_number(call.arguments)) is not None:
-            return _refuse(call, f"The number {number[:100]} would be rounded. {_HOW_TO_WRITE_IT}")
-        if not isinstance(arguments, Mapping):
-            return _refuse(call, "The arguments must be one JSON object. Nothing was done.")
-        found = await verdict(tool.definition.input_schema, arguments)
+        asked = _asked_for(call)
+        if isinstance(asked, ToolResult):
+            return asked
+        arguments, references = asked
+        unknown = frozenset(each.argument for each in references)
+        found = await fits(tool.definition.input_schema, arguments, unknown)
         if found.fault is not None:
             return _refuse(call, f"The arguments do not fit the tool: {found.fault}. Nothing was done.")
-        ruling = tool.ruling(arguments)
+        ruling = tool.ruling(arguments, unknown)
         if ruling.effect is Effect.DENY:
             return _refuse(call, f"The operator's rules forbid this call ({ruling.reason}). Nothing was done.")
         if runs_at_once(ruling.effect):
-            return call, tool, arguments, ruling
-        return self._record_action(call, tool, arguments, found, ruling)
+            return _refuse(call, _READS_NOW) if references else (call, tool, arguments, ruling)
+        return self._record_action(call, tool, arguments, references, found, ruling)
 
     def _refuse_unknown(self, call: ToolCall) -> ToolResult:
         wanted = self._unusable.get(call.name)
@@ -323,14 +336,20 @@ class Toolbox:
         return _refuse(call, f"{wanted.server}.{wanted.tool} can't be used: {reason}. Use only the tools on offer.")
 
     def _record_action(
-        self, call: ToolCall, tool: OfferedTool, arguments: JsonObject, found: Verdict, ruling: Ruling
+        self,
+        call: ToolCall,
+        tool: OfferedTool,
+        arguments: JsonObject,
+        references: tuple[Reference, ...],
+        found: Verdict,
+        ruling: Ruling,
     ) -> ToolResult:
         if len(self.actions) >= self._options.max_calls:
             self.left_out += 1
             return _refuse(call, f"A plan holds at most {self._options.max_calls} calls. This one is not recorded.")
         definition, written = tool.definition, canonical(arguments)
         origins = self._sources.origins(written)
-        ruling = ruling.with_origins(origins)
+        ruling = ruling.with_origins(None if references else origins)
         if ruling.effect is Effect.DENY:
             return _refuse(call, _repeats(origins, ruling))
         action = PlannedCall(
@@ -346,14 +365,38 @@ class Toolbox:
             needs=ruling.needs,
             previews=ruling.previews,
             origins=origins,
+            references=references,
         )
-        objection = self._objection(action, ruling, arguments)
-        if objection is not None:
-            return _refuse(call, f"{objection} Nothing was done.")
+        wrong = self._wrong_reference(action, tool, found) or self._objection(action, ruling, arguments)
+        if wrong is not None:
+            return _refuse(call, f"{wrong} Nothing was done.")
         self.actions.append(action)
         self._record(ActionRecorded(agent=self._agent, call=action, input_schema=self._schema(definition)))
-        text = recorded(len(self.actions))
+        number = len(self.actions)
+        text = " ".join(filter(None, [recorded(number), how_to(str(number), tool.output_schema)]))
         return ToolResult(call_id=call.id, text=text if found.is_checked else f"{text} {_UNCHECKED}")
+
+    def _wrong_reference(self, action: PlannedCall, tool: OfferedTool, found: Verdict) -> str | None:
+        """Why an action can't refer to others as it does, as its agent is told; None: it can, or does not."""
+        outputs = {(each.definition.server, each.definition.tool): each.output_schema for each in self._tools.values()}
+        for each in action.references:
+            source = self.actions[each.call] if each.call < len(self.actions) else None
+            output = outputs.get((source.server, source.tool)) if source is not None else None
+            wrong = objection(each, output, tool.definition.input_schema, len(self.actions) + 1)
+            if wrong is not None:
+                return wrong
+            if source is not None and is_aimed(action, source):
+                return f"What {action.server}.{action.tool} destroys can't be left to what another server returns."
+        if action.references and not found.is_checked:
+            return "The tool's schema can't be followed, so no argument of its calls can be a reference."
+        if any(steps and steps[0] in action.unknown for steps in map(path_steps, action.needs.read_first)):
+            return "The operator's rules want you to read first what this call changes, so write what it is."
+        if action.references and any(preview.required and asked is None for preview, asked in action.questions()):
+            return (
+                "The operator's rules require that what this call changes is read before people decide, so it can't "
+                "depend on what another call returns."
+            )
+        return None
 
     def _objection(self, action: PlannedCall, ruling: Ruling, arguments: JsonObject) -> str | None:
         """What the operator's rules have against recording a call now, as its agent is told; None: nothing."""
@@ -416,6 +459,31 @@ class Toolbox:
         self._sources.add(tool, found)
 
 
+def _asked_for(call: ToolCall) -> "ToolResult | tuple[JsonObject, tuple[Reference, ...]]":
+    """What a model wants to be sent, and what of it earlier calls are to return; or what is wrong with it."""
+    try:
+        arguments = parse(call.arguments or "{}")
+    except InvalidJsonError as error:
+        return _refuse(call, f"The arguments are {error}. Nothing was done; call again with a JSON object.")
+    if (number := rounded_number(call.arguments)) is not None:
+        return _refuse(call, f"The number {number[:100]} would be rounded. {_HOW_TO_WRITE_IT}")
+    if not isinstance(arguments, Mapping):
+        return _refuse(call, "The arguments must be one JSON object. Nothing was done.")
+    try:
+        return split(arguments)
+    except WrongReferenceError as error:
+        return _refuse(call, f"The argument {error.argument[:100]!r} {NOT_OF_ITS_FORM} Nothing was done.")
+
+
+def _described(tool: OfferedTool) -> str:
+    """What its server says of a tool; and how later calls refer to what it returns, if they can."""
+    ours = how_to("its number", tool.output_schema)
+    return f"{tool.definition.description}\n\n{ours}" if ours else tool.definition.description
+
+
+_READS_NOW = (
+    "A tool that reads runs at once, so none of its arguments can be what a recorded call returns. Nothing was done."
+)
 _HOW_TO_WRITE_IT = "Nothing was done; write one that a double holds exactly, or text where the tool takes that."
 _UNCHECKED = "Nobody could check its arguments: the tool's schema can't be followed. Make sure of them yourself."
 
@@ -430,6 +498,7 @@ def _one_of_too_many(count: int) -> str:
 def _repeats(origins: Sequence[Origin], ruling: Ruling) -> str:
     """Why a call is refused whose arguments were read, as its agent is told."""
     told = ", ".join(f"{each.argument} from {each.tool}" for each in origins if each.is_foreign)
+    told = told or "what another call returns"
     return (
         f"The operator's rules forbid this call with what was read and not asked for ({told}; {ruling.reason}). "
         "Nothing was done."

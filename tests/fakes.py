@@ -96,10 +96,17 @@ class World:
     definitions: dict[tuple[str, str], str | None] = field(default_factory=dict[tuple[str, str], str | None])
     settings: dict[str, str] = field(default_factory=dict[str, str])
     says: dict[str, str] = field(default_factory=dict[str, str])
+    schemas: dict[tuple[str, str], JsonObject | None] = field(
+        default_factory=dict[tuple[str, str], "JsonObject | None"]
+    )
 
     async def definition_digest(self, server: str, tool: str) -> str | None:
         """As planned, unless the test changed it."""
         return self.definitions.get((server, tool), f"definition-of-{tool}")
+
+    async def input_schema(self, server: str, tool: str) -> JsonObject | None:
+        """What the test says that it takes; anything where it says nothing."""
+        return self.schemas.get((server, tool), {})
 
     async def settings_digest(self, server: str) -> str:
         """As planned, unless the test changed it."""

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from bot.cards.known_ids import Known, known_of, with_known
 from bot.cards.run_view import RunView
-from bot.cards.text import arguments_of, head_of, money, one_line, shown_name, tokens, visible
+from bot.cards.text import arguments_in, head_of, money, one_line, shown_name, tokens, visible
 from bot.i18n import catalog, joined
 from bot.machine import account_name
 from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
-from coordination.domain.plan import Plan, PlannedCall, short
+from coordination.domain.plan import Plan, PlannedCall, Receipt, short
 from coordination.domain.policy import Person, Policy
 from coordination.domain.quorums import Quorum, seated
 
@@ -157,7 +157,7 @@ _PLACE = re.compile(r"\{([^{}]+)\}")
 
 def _filled(call: PlannedCall) -> str:
     """What the operator's rule says of a call, with its arguments; they stand whole below, so these are shortened."""
-    values = {argument.name: argument.text for argument in arguments_of(call.arguments)}
+    values = {argument.name: argument.text for argument in arguments_in(call)}
 
     def value(found: "re.Match[str]") -> str:
         text = " ".join(values.get(found[1], "…").split())
@@ -173,8 +173,9 @@ def call_item(
     outcome: RichText = (),
     *,
     known: Mapping[str, Known] | None = None,
+    receipts: Sequence[Receipt] = (),
 ) -> CallItem:
-    """One call with everything that is sent, and what a person should know before a yes.
+    """One call with everything that is sent, and what a person should know before a yes; `receipts` of those before it.
 
     `known` has what a look-up said of its ids, which stands beside them.
     """
@@ -190,7 +191,7 @@ def call_item(
         number=number,
         server=visible(call.server),
         tool=visible(call.tool),
-        arguments=with_known(arguments_of(call.arguments), known or {}),
+        arguments=with_known(arguments_in(call, receipts), known or {}),
         notes=tuple(notes),
         is_destructive=call.is_destructive,
         status=status,

@@ -60,6 +60,7 @@ from coordination.domain.day_caps import match_of
 from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, judge_own
 from coordination.domain.quorums import Quorum
+from coordination.domain.references import Reference
 
 
 def attachments(view: RunView, plan: Plan) -> tuple[Attachment, ...]:
@@ -108,6 +109,7 @@ def plan_json(plan: Plan) -> Json:
                 **({"needs": call.needs.as_json()} if call.needs else {}),
                 **({"previews": previews_json(plan, call)} if call.previews else {}),
                 **({"origins": [each.as_json() for each in call.origins]} if call.origins else {}),
+                **({"references": [each.as_json() for each in call.references]} if call.references else {}),
                 **({"settings": call.settings, "target": call.target} if call.settings else {}),
             }
             for index, call in enumerate(plan.calls)
@@ -259,6 +261,8 @@ def _warnings(view: RunView, state: s.AwaitingDecision) -> list[RichText]:
         lines.append(catalog.rich("warn.destroys"))
     if left_out := _left_out(view, state):
         lines.append(catalog.rich("warn.left_out", count=left_out, agent=author(state.plan.author)))
+    if referring := [str(number) for number, call in enumerate(state.plan.calls, 1) if call.references]:
+        lines.append(catalog.rich("warn.reference", count=len(referring), numbers=", ".join(referring)))
     lines += _twice(state.plan)
     return lines + _first_few(_large_numbers(state.plan)) + _first_few(_alike(state.plan))
 
@@ -273,9 +277,9 @@ def _left_out(view: RunView, state: s.AwaitingDecision) -> int:
 
 def _twice(plan: Plan) -> list[RichText]:
     """Which calls are the same to the letter: an agent that answered once more may have planned everything twice."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
+    alike: dict[tuple[str, str, str, tuple[Reference, ...]], list[str]] = {}
     for number, call in enumerate(plan.calls, 1):
-        alike.setdefault((call.server, call.tool, call.arguments), []).append(str(number))
+        alike.setdefault((call.server, call.tool, call.arguments, call.references), []).append(str(number))
     groups = [numbers for numbers in alike.values() if len(numbers) > 1]
     return _first_few([catalog.rich("warn.twice", numbers=", ".join(numbers)) for numbers in groups])
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from bot.cards.text import arguments_of, head_of, visible
+from bot.cards.text import arguments_in, head_of, visible
 from bot.i18n import catalog
 from bot.message import Argument, RichText, StyledText
 from coordination.domain.plan import Plan, PlannedCall
@@ -18,7 +18,9 @@ _GIST = 200
 
 def differences(before: Plan, after: Plan) -> tuple[RichText, ...]:
     """One line for each difference, in the order of the newer plan's calls; none where the calls are the same."""
-    lines = [line for old, new in _pairs(before.calls, after.calls) for line in _difference(before, after, old, new)]
+    pairs = _pairs(before.calls, after.calls)
+    gone = frozenset(old for old, new in pairs if old is not None and new is None)
+    lines = [line for old, new in pairs for line in _difference(before, after, old, new, gone)]
     if _is_another_order(before, after):
         lines.insert(0, catalog.rich("diff.order"))
     rest = len(lines) - _MOST_LINES
@@ -49,11 +51,16 @@ def _pairs(before: Sequence[PlannedCall], after: Sequence[PlannedCall]) -> list[
     return [*pairs, *((old, None) for old in olds if old not in became.values())]
 
 
-def _difference(before: Plan, after: Plan, old: int | None, new: int | None) -> Iterator[RichText]:
+def _difference(
+    before: Plan, after: Plan, old: int | None, new: int | None, gone: frozenset[int]
+) -> Iterator[RichText]:
     if new is None:
         if old is not None:
             call = before.calls[old]
             yield catalog.rich("diff.removed", number=old + 1, tool=_name(call), arguments=_gist(call))
+            if sources := sorted({each.call + 1 for each in call.references if each.call in gone}):
+                numbers = ", ".join(map(str, sources))
+                yield catalog.rich("diff.removed_with", number=old + 1, sources=numbers)
     elif old is None:
         yield catalog.rich("diff.added", number=new + 1, tool=_name(after.calls[new]))
     else:
@@ -72,7 +79,7 @@ def _name(call: PlannedCall) -> StyledText:
 
 def _gist(call: PlannedCall) -> str:
     """What a call that is gone would have done, shortened: nobody approves it."""
-    text = " ".join(", ".join(f"{each.name} {each.text}" for each in arguments_of(call.arguments)).split())
+    text = " ".join(", ".join(f"{each.name} {each.text}" for each in arguments_in(call)).split())
     return _cut(text, _GIST)
 
 
@@ -81,9 +88,9 @@ def _cut(text: str, most: int) -> str:
 
 
 def _changes(number: int, old: PlannedCall, new: PlannedCall) -> Iterator[RichText]:
-    before = {each.name: each for each in arguments_of(old.arguments)}
-    after = {each.name: each for each in arguments_of(new.arguments)}
-    if old.arguments == new.arguments:
+    before = {each.name: each for each in arguments_in(old)}
+    after = {each.name: each for each in arguments_in(new)}
+    if before == after:
         return
     for name in dict.fromkeys((*after, *before)):
         is_short = all(

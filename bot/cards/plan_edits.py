@@ -3,11 +3,11 @@
 import json
 from dataclasses import dataclass
 
-from bot.cards.text import one_line, shown_name, visible
+from bot.cards.text import REFERENCE, arguments_in, head_of, one_line, shown_name, visible
 from bot.i18n import catalog
 from bot.message import Option, TextForm
 from coordination.domain.canonical_json import Json, parse
-from coordination.domain.plan import Plan
+from coordination.domain.plan import Plan, PlannedCall
 from coordination.errors import InvalidJsonError
 
 MOST_OPTIONS = 25
@@ -100,19 +100,21 @@ def selection_form(plan: Plan) -> TextForm:
         Option(
             value=str(number),
             label=one_line(f"{number}. {visible(call.server)} · {visible(call.tool)}", _LABEL),
-            description=_gist(call.arguments),
+            description=_gist(call),
         )
         for number, call in enumerate(plan.calls, 1)
     )
     return TextForm(asks="select", is_required=True, options=options)
 
 
-def _gist(arguments: str) -> str:
-    value: Json = parse(arguments)
+def _gist(call: PlannedCall) -> str:
+    value: Json = parse(call.arguments)
     if not isinstance(value, dict):
-        return one_line(arguments, _DESCRIPTION)
-    parts = (each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in value.values())
-    return one_line(", ".join(parts), _DESCRIPTION)
+        return one_line(call.arguments, _DESCRIPTION)
+    parts = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in value.values()]
+    referred = [each.text for each in arguments_in(call) if each.text.startswith(REFERENCE)]
+    known = one_line(", ".join(parts), _DESCRIPTION // 2 if referred else _DESCRIPTION)
+    return head_of(", ".join(filter(None, [known, *referred])), _DESCRIPTION)
 
 
 def selected_indexes(text: str) -> tuple[int, ...]:

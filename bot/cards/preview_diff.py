@@ -75,12 +75,13 @@ def _undescribed(number: int, call: PlannedCall, preview: Preview, reading: Read
         digest_ = StyledText(reading.digest[:_HASH], "code")
         return Shown(headline=catalog.rich("preview.condition", number=number, tool=(tool,), digest=(digest_,)))
     return Shown(
-        headline=catalog.rich("preview.undescribed", number=number, tool=(tool,), why=_why(reading)), is_problem=True
+        headline=catalog.rich("preview.undescribed", number=number, tool=(tool,), why=_why(call, reading)),
+        is_problem=True,
     )
 
 
-def _why(reading: Reading | None) -> RichText:
-    problem = "unasked" if reading is None else reading.problem
+def _why(call: PlannedCall, reading: Reading | None) -> RichText:
+    problem = ("reference" if call.references else "unasked") if reading is None else reading.problem
     return catalog.rich(f"preview.problem.{problem}", detail=one_line(reading.detail if reading else "", _WHY))
 
 
@@ -89,7 +90,7 @@ def _shown(number: int, call: PlannedCall, preview: Preview, reading: Reading | 
     known: dict[str, int | RichText] = {"number": number, "tool": (tool,)}
     if reading is None or not reading.is_known:
         key = "preview.unread_required" if preview.required else "preview.unread"
-        return Shown(headline=catalog.rich(key, **known, why=_why(reading)), is_problem=True)
+        return Shown(headline=catalog.rich(key, **known, why=_why(call, reading)), is_problem=True)
     after = preview.replacement(call.arguments)
     pair = StyledText(_pair(reading, after), "code")
     if preview.is_condition:

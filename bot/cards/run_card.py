@@ -367,7 +367,8 @@ def _whole_call(state: s.NeedsHuman) -> CallList:
     """The call in doubt with everything that was sent, for whoever goes and looks."""
     index = state.unknown.index
     call = state.plan.calls[index]
-    return CallList(calls=(call_item(index + 1, call, Status.UNKNOWN, known=known_of(state.plan, call)),))
+    known = known_of(state.plan, call)
+    return CallList(calls=(call_item(index + 1, call, Status.UNKNOWN, known=known, receipts=state.receipts),))
 
 
 def _other_calls(view: RunView, state: s.NeedsHuman) -> tuple[CallList, ...]:
@@ -386,7 +387,7 @@ def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Fi
         if isinstance(state, s.Executing) and index == state.next_index and state.in_flight:
             status, line = Status.WORKING, catalog.rich("receipt.running")
         outcome, known = joined([line, _took(view, index)], " · "), known_of(state.plan, call)
-        item = call_item(index + 1, call, status, outcome, known=known)
+        item = call_item(index + 1, call, status, outcome, known=known, receipts=receipts[:index])
         items.append(replace(item, link=_link(receipts[index])) if index < len(receipts) else item)
     return CallList(calls=tuple(items), is_compact=True, is_settled=True)
 

@@ -2,15 +2,21 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from bot.cards.lookalikes import has_odd_names, lookalikes
 from bot.i18n import catalog
 from bot.message import Argument
 from coordination.domain.canonical_json import Json, canonical, parse
+from coordination.domain.plan import PlannedCall, Receipt, arguments_to_send
+from coordination.domain.references import Reference
 from coordination.errors import InvalidJsonError
 
 LINE_END = "↵"
 """Stands before each line break of a text that is shown on several lines; a literal one is escaped."""
+
+REFERENCE = "⇠"
+"""Stands before what another call returns, in the place of a value; a literal one is escaped."""
 
 FOLD = "↪"
 """Stands where a line that has no space to break at goes on in the next one; a literal one is escaped."""
@@ -124,7 +130,7 @@ def _is_deceptive(character: str) -> bool:
     return (
         category in _CATEGORIES
         or category == "Zs"
-        or character in (LINE_END, FOLD, KNOWN)
+        or character in (LINE_END, FOLD, KNOWN, REFERENCE)
         or code in _LOOKS_EMPTY
         or any(code in selectors for selectors in _VARIATION_SELECTORS)
     )
@@ -177,6 +183,24 @@ def arguments_of(text: str) -> tuple[Argument, ...]:
     if not isinstance(value, dict):
         return (Argument(name="", text=shown(value)),)
     return tuple(Argument(name=shown_name(name), text=shown(item)) for name, item in value.items())
+
+
+def arguments_in(call: PlannedCall, receipts: Sequence[Receipt] = ()) -> tuple[Argument, ...]:
+    """Every argument of a call, and of those that earlier calls return, where they come from; and what they are, once known."""
+    sent = arguments_to_send(call, receipts)
+    values = parse(sent) if call.references and sent is not None else None
+    told = [
+        Argument(name=shown_name(each.argument), text=f"{REFERENCE} {_referred(each, values)}")
+        for each in call.references
+    ]
+    return (*arguments_of(call.arguments), *told)
+
+
+def _referred(reference: Reference, values: Json) -> str:
+    path, number = visible(reference.path[1:]), reference.call + 1
+    if not isinstance(values, dict):
+        return catalog.text("reference.waiting", path=path, number=number)
+    return catalog.text("reference.known", value=shown(values[reference.argument]), path=path, number=number)
 
 
 def rounded_by_others(text: str) -> tuple[str, ...]:

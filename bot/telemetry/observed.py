@@ -151,6 +151,9 @@ class _ObservedExecutor:
     async def definition_digest(self, server: str, tool: str) -> str | None:
         return await self._executor.definition_digest(server, tool)
 
+    async def input_schema(self, server: str, tool: str) -> JsonObject | None:
+        return await self._executor.input_schema(server, tool)
+
     async def settings_digest(self, server: str) -> str:
         return await self._executor.settings_digest(server)
 

@@ -17,7 +17,7 @@ from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.protection import require_person
 from bot.terminal.run_commands import Decide, decided, digest_of, run_interactively, unless_refused
-from coordination.domain.canonical_json import parse
+from coordination.domain.canonical_json import Json
 from coordination.domain.plan import PlannedCall
 from coordination.domain.preset_plan import Purpose
 from coordination.errors import RefusedError
@@ -83,11 +83,12 @@ def link(context: CliContext, name: str, purpose: Purpose) -> Exit:
 
 def _value(call: PlannedCall, argument: str) -> str:
     """What the editor begins with: a text as it is, anything else as JSON."""
-    value = parse(call.arguments)
+    arguments = call.written()
+    value: Json = arguments
     if argument:
-        if not isinstance(value, dict) or argument not in value:
+        if argument not in arguments:
             raise RefusedError("no_argument", catalog.text("usage.no_argument", name=argument))
-        value = value[argument]
+        value = arguments[argument]
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 

@@ -44,12 +44,14 @@ class CallContext:
         requester: who asked for the run; None where nobody has asked yet.
         place: the id of the channel, or private thread, that it was asked in; empty at a terminal.
         at: the moment at which it is judged; None where nobody has said.
+        unknown: names of arguments that it will have, and nobody knows yet which: no condition on them can be judged.
     """
 
     arguments: Json = None
     requester: Person | None = None
     place: str = ""
     at: datetime | None = None
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ class Condition:
 
     def holds(self, context: CallContext) -> bool | None:
         """Whether it holds of a call; None: that can't be judged."""
-        if context.arguments is None and self.about.startswith("$"):
+        if self.about.startswith("$") and (context.arguments is None or _is_open(self.about, context.unknown)):
             return None
         if self.about == "time":
             return None if context.at is None else _within(self.value, context.at)
@@ -82,6 +84,12 @@ class Condition:
         if self.about == "requester.role":
             return _of_roles(self, values)
         return _all(_TESTS[self.operator](each, self.value) for each in values)
+
+
+def _is_open(path: str, unknown: frozenset[str]) -> bool:
+    """Whether a path leads to, or through, an argument that nobody knows yet."""
+    steps = steps_of(path)
+    return bool(unknown) and (not steps or not isinstance(steps[0], str) or steps[0] in unknown)
 
 
 def all_hold(conditions: Sequence[Condition], context: CallContext) -> bool | None:

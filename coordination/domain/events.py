@@ -8,8 +8,18 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from coordination.domain.ballot import Election
+from coordination.domain.call_events import CallFailed as CallFailed
+from coordination.domain.call_events import CallOutcomeUnknown as CallOutcomeUnknown
+from coordination.domain.call_events import CallResolved as CallResolved
+from coordination.domain.call_events import CallsSkipped as CallsSkipped
+from coordination.domain.call_events import CallStarted as CallStarted
+from coordination.domain.call_events import CallSucceeded as CallSucceeded
+from coordination.domain.call_events import LateResult as LateResult
+from coordination.domain.call_events import ResolutionApproved as ResolutionApproved
+from coordination.domain.call_events import Verdict as Verdict
+from coordination.domain.call_events import WordsVoided as WordsVoided
 from coordination.domain.day_caps import Caps
-from coordination.domain.plan import Outage, Plan, PlannedCall
+from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Person
 from coordination.domain.preset_plan import PresetPlan, Purpose
 from coordination.text import Reasoned, TextParts
@@ -218,127 +228,6 @@ Narration: TypeAlias = (
 """Events that tell the story and move no state."""
 
 
-Verdict: TypeAlias = Literal["happened", "run_it", "abandon"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallStarted:
-    """Committed before the first byte of the call leaves. `hand` tells one worker's attempt from another's.
-
-    `limit` is how many seconds its worker waits for the answer; 0 where that is not recorded. `per_day` has the caps of
-    the day that it counts for.
-    """
-
-    index: int
-    server: str
-    tool: str
-    arguments: str
-    digest: str
-    hand: str
-    limit: float = 0.0
-    per_day: Caps = ()
-    kind: Literal["call_started"] = "call_started"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallSucceeded(Reasoned):
-    """The server answered that the call was done. The result has `parts` where this program's own words are in it."""
-
-    index: int
-    server: str
-    tool: str
-    arguments: str
-    result: str
-    parts: TextParts | None = field(default=None, compare=False)
-    kind: Literal["call_succeeded"] = "call_succeeded"
-    _told = "result"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallFailed(Reasoned):
-    """The call was refused before it left, or the server answered with an error. `nothing_happened`: it reached no tool."""
-
-    index: int
-    server: str
-    tool: str
-    arguments: str
-    reason: str
-    nothing_happened: bool = False
-    parts: TextParts | None = field(default=None, compare=False)
-    kind: Literal["call_failed"] = "call_failed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallOutcomeUnknown(Reasoned):
-    """The call left and no answer came.
-
-    `answer_until` is when its own attempt ends for certain, where somebody else gave it up: until then it may still happen.
-    `outage` is when the database was away after the call had started, where its worker went away without a word.
-    """
-
-    index: int
-    server: str
-    tool: str
-    arguments: str
-    reason: str
-    answer_until: datetime | None = None
-    outage: Outage | None = None
-    parts: TextParts | None = field(default=None, compare=False)
-    kind: Literal["call_outcome_unknown"] = "call_outcome_unknown"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LateResult(Reasoned):
-    """What a server said of a call after its outcome had already been declared unknown."""
-
-    index: int
-    succeeded: bool
-    result: str
-    parts: TextParts | None = field(default=None, compare=False)
-    kind: Literal["late_result"] = "late_result"
-    _told = "result"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResolutionApproved:
-    """One person's word about an unknown outcome, where more people must say the same before anything moves."""
-
-    index: int
-    by: Person
-    verdict: Verdict
-    kind: Literal["resolution_approved"] = "resolution_approved"
-
-
-@dataclass(frozen=True, kw_only=True)
-class WordsVoided:
-    """What these people said of an unknown outcome counts no more: they have lost the right to approve."""
-
-    index: int
-    people: tuple[Person, ...]
-    kind: Literal["words_voided"] = "words_voided"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallResolved:
-    """A person settled an unknown outcome, with the last word that it took. What is left may run until `valid_until`."""
-
-    index: int
-    by: Person
-    verdict: Verdict
-    valid_until: datetime
-    kind: Literal["call_resolved"] = "call_resolved"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallsSkipped(Reasoned):
-    """These calls were never started, and never will be under this approval."""
-
-    indexes: tuple[int, ...]
-    reason: str
-    parts: TextParts | None = field(default=None, compare=False)
-    kind: Literal["calls_skipped"] = "calls_skipped"
-
-
 Because: TypeAlias = Literal["", "rules", "approvers", "unreadable"]
 """Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told."""
 
@@ -403,6 +292,7 @@ class PlanProposed:
     `written_after_vote` marks a winner's final presentation; `chosen_by` a person who preferred another agent's plan, or who
     `revised` this one; `because` the same plan that is asked again, and why. Nothing that was approved of the earlier
     revision counts. `started_today` is how many calls of rules with a cap of the day had been started when it was made.
+    `kept`: the positions of the calls that are left of it, where some of its calls referred to others.
     """
 
     plan: Plan
@@ -413,6 +303,7 @@ class PlanProposed:
     because: Because = ""
     revised: Revised = ""
     started_today: Caps = ()
+    kept: tuple[int, ...] = ()
     kind: Literal["plan_proposed"] = "plan_proposed"
 
 

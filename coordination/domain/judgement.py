@@ -12,9 +12,10 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import Json, canonical, is_canonical_object, parse
 from coordination.domain.conditions import at_path, steps_of, unread
-from coordination.domain.plan import Plan, PlannedCall, over_cap
+from coordination.domain.plan import Plan, PlannedCall, only, over_cap, paths_wanted, without_dependents
 from coordination.domain.policy import Person, RunAction, judge, judge_stop
 from coordination.domain.preset_plan import PresetPlan
+from coordination.domain.references import values_of
 from coordination.errors import IllegalTransition
 
 _DRIFT = timedelta(minutes=1)
@@ -144,7 +145,7 @@ def check_revised(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, 
     if plan != same or event.because:
         raise IllegalTransition("more of the plan is different than its calls")
     is_selection = event.revised == "selected"
-    if not (_is_selection if is_selection else _is_edit)(before.calls, plan.calls):
+    if not (_is_selection(before.calls, event) if is_selection else _is_edit(before.calls, plan.calls)):
         raise IllegalTransition(f"the calls are not those of the plan before, {event.revised}")
     rule = (replace(before.policy, quorums=()) if is_selection else before.policy).with_needs(plan.needs)
     if rule.stricter(plan.policy) != plan.policy:
@@ -152,9 +153,15 @@ def check_revised(state: s.AwaitingDecision, event: e.PlanProposed, by: Person, 
     _check_frame(state, plan, at)
 
 
-def _is_selection(before: tuple[PlannedCall, ...], after: tuple[PlannedCall, ...]) -> bool:
-    """Whether these are some of the calls, to the letter and in their order, and not all."""
-    left = iter(before)
+def _is_selection(before: tuple[PlannedCall, ...], event: e.PlanProposed) -> bool:
+    """Whether these are some of the calls, to the letter and in their order, and not all.
+
+    Where calls refer to others, the event says which are left: the same reference may mean another call among fewer.
+    """
+    after, left = event.plan.calls, iter(before)
+    if any(call.references for call in before):
+        is_alone = 0 < len(event.kept) < len(before) and without_dependents(before, event.kept) == event.kept
+        return is_alone and only(before, event.kept) == after
     return 0 < len(after) < len(before) and all(any(call == each for each in left) for call in after)
 
 
@@ -164,8 +171,17 @@ def _is_edit(before: tuple[PlannedCall, ...], after: tuple[PlannedCall, ...]) ->
         return False
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     return len(changed) == 1 and all(
-        new == replace(old, arguments=new.arguments, is_automatic=False, says=new.says, needs=new.needs)
-        and new.arguments != old.arguments
+        new
+        == replace(
+            old,
+            arguments=new.arguments,
+            is_automatic=False,
+            says=new.says,
+            needs=new.needs,
+            references=new.references,
+        )
+        and (new.arguments, new.references) != (old.arguments, old.references)
+        and set(new.references) <= set(old.references)
         and is_canonical_object(new.arguments)
         and new.needs == old.needs.and_also(new.needs)
         and keeps_what_was_read(old, new)
@@ -198,6 +214,17 @@ def check_again(state: s.AwaitingDecision | s.Executing, event: e.PlanProposed, 
     if before.policy.stricter(plan.policy) != plan.policy:
         raise IllegalTransition("the plan that is asked again has a laxer rule")
     _check_frame(state, plan, at)
+
+
+def check_returned(plan: Plan, event: e.CallSucceeded) -> None:
+    """Make sure that a call is said to have returned only what later calls refer to, and what may be sent for it.
+
+    Raises:
+        IllegalTransition: it is not.
+    """
+    values = values_of(event.returned)
+    if values is None or not values.keys() <= {*paths_wanted(plan.calls, event.index)}:
+        raise IllegalTransition("a call returned what no later call may take")
 
 
 def check_validity(state: s.NeedsHuman, valid_until: datetime, at: datetime) -> None:

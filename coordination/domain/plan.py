@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-from coordination.domain.canonical_json import Json, canonical, digest
+from coordination.domain.canonical_json import Json, JsonObject, canonical, digest
 from coordination.domain.policy import Person, Policy
 from coordination.domain.preview import Preview, Question, Reading
 from coordination.domain.provenance import Origin
 from coordination.domain.quorums import NOTHING, Needs, all_of
+from coordination.domain.references import Reference, are_sound, filled, kept, moved, written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class PlannedCall:
     Attributes:
         server: the MCP server's name in the config.
         tool: the tool's own name on that server.
-        arguments: a JSON object in canonical form; exactly this is sent.
+        arguments: a JSON object in canonical form; exactly this is sent, and the values of the references with it.
         definition: digest of the tool's definition when the call was recorded.
         is_automatic: the operator's rules let this call run without asking.
         is_destructive: the server says that it destroys; a hint that only ever raises the alarm.
@@ -31,6 +32,7 @@ class PlannedCall:
         needs: whom and what the operator's rules ask for such a call, beside what any plan needs.
         previews: what the operator's rules want read before people decide on it.
         origins: which of its values agents had read and nobody asked for; None: an earlier version recorded it, and nobody looked.
+        references: arguments that are what earlier calls of the plan return.
     """
 
     server: str
@@ -45,6 +47,7 @@ class PlannedCall:
     needs: Needs = NOTHING
     previews: tuple[Preview, ...] = ()
     origins: tuple[Origin, ...] | None = field(default=None, compare=False)
+    references: tuple[Reference, ...] = ()
 
     def as_json(self) -> Json:
         """The call as it enters a plan's digest."""
@@ -67,7 +70,23 @@ class PlannedCall:
             form |= {"previews": [each.as_json() for each in self.previews]}
         if self.origins:
             form |= {"origins": [each.as_json() for each in self.origins]}
+        if self.references:
+            form |= {"references": [each.as_json() for each in self.references]}
         return form
+
+    @property
+    def unknown(self) -> frozenset[str]:
+        """The names of the arguments that nobody knows before earlier calls have run."""
+        return frozenset(each.argument for each in self.references)
+
+    @property
+    def read_for_rules(self) -> tuple[Origin, ...] | None:
+        """What rules for what was read go by; None: nobody looked, or a tool is still to say what it will be."""
+        return None if self.references else self.origins
+
+    def written(self) -> JsonObject:
+        """Its arguments with its references among them, as agents and editors write them."""
+        return written(self.arguments, self.references)
 
     def questions(self) -> tuple[tuple[Preview, Question | None], ...]:
         """What is to be read for it; None where its arguments do not say what."""
@@ -143,6 +162,43 @@ def over_cap(calls: Sequence[PlannedCall]) -> PlannedCall | None:
     return None
 
 
+def refers_wrongly(calls: Sequence[PlannedCall]) -> bool:
+    """Whether a call refers to itself, to a later call or to none, or has a reference and a value for one argument.
+
+    So it is where another server would say what a call destroys.
+    """
+    return not all(
+        are_sound(position, call.arguments, call.references)
+        and not any(is_aimed(call, calls[each.call]) for each in call.references)
+        for position, call in enumerate(calls)
+    )
+
+
+def is_aimed(call: PlannedCall, source: PlannedCall) -> bool:
+    """Whether the answer of another server would say what a call destroys."""
+    return call.is_destructive and source.server != call.server
+
+
+def paths_wanted(calls: Sequence[PlannedCall], index: int) -> tuple[str, ...]:
+    """Where later calls of a plan look in the result of one."""
+    paths = {each.path for call in calls for each in call.references if each.call == index}
+    return tuple(sorted(paths))
+
+
+def without_dependents(calls: Sequence[PlannedCall], indexes: Sequence[int]) -> tuple[int, ...]:
+    """Which of these calls can be had alone: those that refer to a call that is dropped go with it."""
+    return kept([call.references for call in calls], indexes)
+
+
+def only(calls: Sequence[PlannedCall], indexes: Sequence[int]) -> tuple[PlannedCall, ...]:
+    """These calls, to the letter and in this order, each referring to the same calls as before.
+
+    Raises:
+        ValueError: one refers to a call that is not among them.
+    """
+    return tuple(replace(calls[index], references=moved(calls[index].references, indexes)) for index in indexes)
+
+
 def short(digest_: str) -> str:
     """The form of a digest that people compare by eye: `9f3a-61c2`."""
     return f"{digest_[:4]}-{digest_[4:8]}"
@@ -150,11 +206,15 @@ def short(digest_: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Succeeded:
-    """The call ran and the server said so; or a person vouches that it happened (`vouched_by`)."""
+    """The call ran and the server said so; or a person vouches that it happened (`vouched_by`).
+
+    `returned` has the values that later calls refer to, by their paths, as canonical JSON; empty: none.
+    """
 
     index: int
     result: str
     vouched_by: Person | None = None
+    returned: str = ""
     kind: Literal["succeeded"] = "succeeded"
 
 
@@ -202,3 +262,9 @@ class Skipped:
 
 
 Receipt: TypeAlias = Succeeded | Failed | OutcomeUnknown | Skipped
+
+
+def arguments_to_send(call: PlannedCall, receipts: Sequence[Receipt]) -> str | None:
+    """A call's arguments, with what the calls before it returned in the place of references; None: a value is missing."""
+    returned = [each.returned if isinstance(each, Succeeded) else "" for each in receipts]
+    return filled(call.arguments, call.references, returned)

@@ -47,7 +47,9 @@ class PresetPlan:
     def is_made_of(self, calls: Sequence[PlannedCall]) -> bool:
         """Whether a plan has exactly these calls, in this order, and each of them waits for people."""
         planned = [(call.server, call.tool, call.arguments, call.is_automatic) for call in calls]
-        return planned == [(call.server, call.tool, call.arguments, False) for call in self.calls]
+        return not any(call.references for call in calls) and planned == [
+            (call.server, call.tool, call.arguments, False) for call in self.calls
+        ]
 
 
 def preset_plan(purpose: Purpose, plan: Plan, receipts: Sequence[Receipt], *, is_stopped: bool) -> PresetPlan | None:
@@ -60,11 +62,16 @@ def preset_plan(purpose: Purpose, plan: Plan, receipts: Sequence[Receipt], *, is
 
 
 def _rest(plan: Plan, receipts: Sequence[Receipt]) -> tuple[PresetCall, ...]:
-    """The calls that certainly did not run; none as long as it is not known of one whether it did."""
+    """The calls that certainly did not run; none as long as it is not known of one whether it did.
+
+    Nor are there any where one takes what another call returns: nobody knows of that value what rules for what was read ask.
+    """
     left = [each for each in receipts if not isinstance(each, Succeeded)]
     if not all(isinstance(each, Skipped) or (isinstance(each, Failed) and each.nothing_happened) for each in left):
         return ()
     found = [(each.index, plan.calls[each.index]) for each in left]
+    if any(call.references for _, call in found):
+        return ()
     return tuple(
         PresetCall(server=call.server, tool=call.tool, arguments=call.arguments, of=index, origins=call.origins)
         for index, call in found

@@ -31,12 +31,21 @@ from coordination.domain.judgement import (
     check_record,
     check_recorded,
     check_resolution,
+    check_returned,
     check_revised,
     check_stop,
     check_validity,
 )
 from coordination.domain.linked_runs import linked
-from coordination.domain.plan import Failed, OutcomeUnknown, Receipt, Skipped, Succeeded
+from coordination.domain.plan import (
+    Failed,
+    OutcomeUnknown,
+    Receipt,
+    Skipped,
+    Succeeded,
+    arguments_to_send,
+    refers_wrongly,
+)
 from coordination.domain.policy import Authors, Person, RunAction, policy_actor
 from coordination.errors import IllegalTransition
 from coordination.text import Text
@@ -49,7 +58,8 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
         case e.CallStarted():
             return _start(state, event, at)
         case e.CallSucceeded(index=i) if i == index and state.in_flight is not None:
-            return _receive(state, Succeeded(index=i, result=event.result))
+            check_returned(state.plan, event)
+            return _receive(state, Succeeded(index=i, result=event.result, returned=event.returned))
         case e.CallFailed(index=i) if i == index:
             nothing = event.nothing_happened and not state.is_again
             return _receive(state, Failed(index=i, reason=event.reason, nothing_happened=nothing))
@@ -146,7 +156,7 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
     if (event.server, event.tool, event.arguments, event.digest) != (
         call.server,
         call.tool,
-        call.arguments,
+        arguments_to_send(call, state.receipts),
         state.plan.digest,
     ):
         raise IllegalTransition("a call that nobody approved")
@@ -455,6 +465,8 @@ def _propose(
     expected = state.revision if isinstance(state, s.Deliberating) else state.plan.revision + 1
     if plan.digest != event.digest or plan.revision != expected or not plan.calls:
         raise IllegalTransition("the proposed plan is not the one that its event names")
+    if refers_wrongly(plan.calls):
+        raise IllegalTransition("a call of the proposed plan refers to one that does not run before it")
     return s.AwaitingDecision(
         request=state.request,
         plan=plan,

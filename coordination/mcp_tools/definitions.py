@@ -9,6 +9,7 @@ from mcp import Client, MCPError
 from mcp.types import METHOD_NOT_FOUND
 
 from coordination.domain.canonical_json import Json, JsonObject, canonical, digest
+from coordination.errors import InvalidJsonError
 from coordination.mcp_tools import server_errors as complaints
 from coordination.mcp_tools.call_guard import CallTrace
 from coordination.mcp_tools.fingerprints import Fingerprint
@@ -104,16 +105,26 @@ def _listing(
     outputs: dict[str, JsonObject] = {}
     for name, entry in entries.items():
         if entry.schema is not None:
-            tools[name] = _definition(spec, client, entry, entry.schema, fingerprint, redactor)
             declared = entry.raw.get("outputSchema")
             if isinstance(declared, dict):
                 outputs[name] = declared
+            definition = _definition(spec, client, entry, entry.schema, fingerprint, redactor)
+            tools[name] = replace(definition, output_schema=_shown(outputs.get(name), redactor))
     unusable = {
         redactor.text(name): entry.reason.mapped(redactor.text)
         for name, entry in entries.items()
         if entry.schema is None
     }
     return ToolListing(tools, unusable, outputs)
+
+
+def _shown(declared: JsonObject | None, redactor: Redactor) -> JsonObject | None:
+    """What a tool declares of its results, for models; None: nothing that can be written down."""
+    try:
+        canonical(declared)
+    except InvalidJsonError:
+        return None
+    return None if declared is None else cast("JsonObject", redactor.json(declared))
 
 
 def _definition(
@@ -178,18 +189,36 @@ _LONGEST_FIELD = 2_000
 _ENVELOPE = frozenset({"content", "isError", "structuredContent", "_meta", "resultType", BARE})
 
 
-def output(answer: Mapping[str, Raw], redactor: Redactor, *, breaks: Text | None = None) -> ToolOutput:
+def output(
+    answer: Mapping[str, Raw], redactor: Redactor, *, breaks: Text | None = None, is_declared: bool = False
+) -> ToolOutput:
     """The text of an answer, without our secrets; what is not text is named in brackets, with its size.
 
     `breaks` says in what the answer is not what its tool declared. It is a remark at the end, and so is whatever else
-    the protocol does not allow.
+    the protocol does not allow. Only where the answer has no such remark, and its tool `is_declared` to give structured
+    results, others may refer to what it has.
     """
     remarks: list[Text] = []
     texts = list(_texts(answer, remarks))
     is_error = _is_error(answer.get("isError"), remarks)
     if breaks is not None and not is_error:
         remarks.append(breaks)
-    return ToolOutput(text=capped([*texts, *map(remark, dict.fromkeys(remarks))], redactor), is_error=is_error)
+    is_sound = is_declared and not is_error and not remarks
+    structured = _structured(answer, redactor) if is_sound else None
+    text = capped([*texts, *map(remark, dict.fromkeys(remarks))], redactor)
+    return ToolOutput(text=text, is_error=is_error, structured=structured)
+
+
+def _structured(answer: Mapping[str, Raw], redactor: Redactor) -> JsonObject | None:
+    """The structured result as it came, if it is an object that can be written down and repeats none of our secrets."""
+    result = answer.get("structuredContent")
+    if not isinstance(result, dict):
+        return None
+    try:
+        is_clean = canonical(redactor.json(result)) == canonical(result)
+    except InvalidJsonError:
+        return None
+    return result if is_clean else None
 
 
 def capped(lines: Sequence[str], redactor: Redactor) -> str:

@@ -179,6 +179,12 @@ class _Executor:
         definition = listing.tools.get(tool)
         return None if definition is None else definition.digest
 
+    async def input_schema(self, server: str, tool: str) -> JsonObject | None:
+        """What a tool takes, as the server gives it at this moment."""
+        _, listing = await _listed(self._hub.connection(self._spec(server)), fresh=True)
+        definition = listing.tools.get(tool)
+        return None if definition is None else definition.input_schema
+
     async def settings_digest(self, server: str) -> str:
         """The fingerprint of a server's settings at this moment."""
         return (await self._hub.connection(self._spec(server)).fingerprint()).digest
@@ -194,6 +200,8 @@ class _Executor:
             spec = self._spec(call.server)
         except ToolServerError as error:
             raise CallNotSentError(error.text) from error
+        if call.references:
+            raise CallNotSentError(Text("an argument was still a reference to another call"))
         until = asyncio.get_running_loop().time() + spec.longest_call
         try:
             return await self._call(spec, call, key, until)

@@ -222,7 +222,8 @@ class McpSession:
             raise self._failure(trace, _MALFORMED)
         if trace.answer.get("resultType") == "input_required":
             raise self._failure(trace, Text("asked for more input in place of an answer, and is never given any"))
-        return output(trace.answer, self._redactor, breaks=await self._broken_promise(tool, trace.answer))
+        breaks, is_kept = await self._promise(tool, trace.answer)
+        return output(trace.answer, self._redactor, breaks=breaks, is_declared=is_kept)
 
     def _given(self, trace: CallTrace, until: float) -> dict[str, Json]:
         """The arguments of a call that may leave now.
@@ -269,17 +270,17 @@ class McpSession:
         came = (trace.answer, trace.error, trace.refusal, trace.loss)
         self._silent = 0 if trace.was_answered or any(each is not None for each in came) else self._silent + 1
 
-    async def _broken_promise(self, tool: str, answer: Mapping[str, Raw]) -> Text | None:
-        """In what an answer is not what its tool declared, as a remark; None if it is, or nobody can say."""
+    async def _promise(self, tool: str, answer: Mapping[str, Raw]) -> tuple[Text | None, bool]:
+        """In what an answer is not what its tool declared, as a remark; and whether it certainly is what that declared."""
         declared, structured = self._outputs.get(tool), answer.get("structuredContent")
         if declared is None:
-            return None
+            return None, False
         if structured is None:
-            return NOT_STRUCTURED
+            return NOT_STRUCTURED, False
         found = await conforms(declared, structured)
         if found.fault is None:
-            return None
-        return Text("the answer is not what the tool declares: {fault}", fault=found.fault)
+            return None, found.is_checked
+        return Text("the answer is not what the tool declares: {fault}", fault=found.fault), False
 
     def _meta(self, tool: str, key: str | None, caller: Caller | None) -> "RequestParamsMeta | None":
         """What goes beside the arguments: nothing that a model can write."""

@@ -106,6 +106,7 @@ class ToolDefinition:
         target: where calls go, for people to see; holds no secret.
         unusable: why nobody can use it, in words that go on from its name; it is listed for people and offered to nobody.
         says_writing: whether the server says in so many words that it does not only read.
+        output_schema: what it declares of its structured results; None: nothing.
     """
 
     server: str
@@ -119,6 +120,7 @@ class ToolDefinition:
     says_writing: bool = False
     settings: str = ""
     target: str = ""
+    output_schema: JsonObject | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +130,13 @@ class ToolOutput:
     Attributes:
         is_error: the server says that the call failed.
         says_writing: of a tool that was read: its server says by now that it does not only read.
+        structured: the structured result as it came, where it is what the tool declares and repeats no secret; else None.
     """
 
     text: str
     is_error: bool = False
     says_writing: bool = False
+    structured: JsonObject | None = None
 
 
 class CallError(Exception):
@@ -196,8 +200,16 @@ class Executor(Protocol):
         """
         ...
 
+    async def input_schema(self, server: str, tool: str) -> JsonObject | None:
+        """What a tool takes, as the server gives it at this moment; None: there is no such tool.
+
+        Raises:
+            ToolServerError: the server can't be asked.
+        """
+        ...
+
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
-        """Send exactly this call, once. `key` is an idempotency key, sent as metadata.
+        """Send exactly this call, once. `key` is an idempotency key, sent as metadata. It has no references any more.
 
         Raises:
             CallNotSentError: it certainly did not reach the server. So it is if the settings or the definition of the

@@ -95,6 +95,9 @@ _YOUNGER = (
     b',"revised":""',
     b',"started_today":[]',
     b',"origins":null',
+    b',"references":[]',
+    b',"returned":""',
+    b',"kept":[]',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

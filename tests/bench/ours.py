@@ -21,6 +21,7 @@ from coordination.config import parse
 from coordination.current_rules import tightened
 from coordination.domain import states as s
 from coordination.domain.caller import Caller
+from coordination.domain.canonical_json import JsonObject
 from coordination.domain.plan import PlannedCall
 from coordination.ports import Executor, ReadTools, ServerSpec, ToolDefinition, ToolHub, ToolOutput
 from coordination.run_request import RunRequest
@@ -124,6 +125,9 @@ class _TimedExecutor:
 
     async def definition_digest(self, server: str, tool: str) -> str | None:
         return await self._executor.definition_digest(server, tool)
+
+    async def input_schema(self, server: str, tool: str) -> JsonObject | None:
+        return await self._executor.input_schema(server, tool)
 
     async def settings_digest(self, server: str) -> str:
         return await self._executor.settings_digest(server)

@@ -135,6 +135,9 @@ class _FailpointExecutor:
         self._failpoints.at("before a definition is read again")
         return await self._executor.definition_digest(server, tool)
 
+    async def input_schema(self, server: str, tool: str) -> JsonObject | None:
+        return await self._executor.input_schema(server, tool)
+
     async def settings_digest(self, server: str) -> str:
         self._failpoints.at("before a server's settings are compared")
         return await self._executor.settings_digest(server)

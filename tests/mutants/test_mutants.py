@@ -35,6 +35,7 @@ BY_DAY = "tests/threats/test_one_call_too_many_today.py"
 UNFORESEEN = "tests/service/test_unforeseen.py"
 FAULTS = "tests/service/test_faults_at_awaits.py"
 PREVIEWS = "tests/service/test_previews.py"
+REFERENCES = "tests/unit/test_references.py"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,20 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant(
+        "words that nobody has seen take the place of a reference",
+        "domain/references.py",
+        "_PLAIN.fullmatch(value) is not None",
+        "bool(value)",
+        (REFERENCES,),
+    ),
+    Mutant(
+        "a call starts with another value than the one that was returned",
+        "domain/transitions.py",
+        "        arguments_to_send(call, state.receipts),\n",
+        "        event.arguments,\n",
+        (REFERENCES,),
+    ),
     Mutant(
         "what changed since the plan is sent all the same",
         "previews.py",
@@ -280,8 +295,8 @@ MUTANTS = [
     Mutant(
         "an edit changes more than arguments",
         "domain/judgement.py",
-        "        new == replace(old, arguments=new.arguments, is_automatic=False, says=new.says, needs=new.needs)\n        and new",
-        "        new",
+        "            old,\n            arguments=new.arguments,\n",
+        "            new,\n            arguments=new.arguments,\n",
         (JUDGED,),
     ),
     Mutant(
@@ -336,8 +351,8 @@ MUTANTS = [
     Mutant(
         "a server that can't be asked is no objection",
         "execution.py",
-        '    except ToolServerError as error:\n        return Text("not sent: {why}", why=error.text)\n',
-        "    except ToolServerError:\n        return None\n",
+        '    except ToolServerError as error:\n        return Text("not sent: {why}", why=error.text)\n    if definition',
+        "    except ToolServerError:\n        return None\n    if definition",
         (EDGES,),
     ),
     Mutant(

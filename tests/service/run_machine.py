@@ -5,6 +5,7 @@ against that account. It is imported by the test that runs it, and by the tests 
 """
 
 import asyncio
+import json
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +22,7 @@ from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Authors, Person, Policy
 from coordination.domain.quorums import Needs, Quorum
+from coordination.domain.references import Reference
 from coordination.domain.tool_rules import Effect, Rule
 from coordination.domain.transitions import replay
 from coordination.errors import IllegalTransition, RefusedError, RunNotFoundError
@@ -50,6 +52,7 @@ ENDINGS = [
     "well",
     "well",
     "well",
+    "mute",
     "error",
     "not sent",
     "lost before",
@@ -58,7 +61,9 @@ ENDINGS = [
     "crash after",
     "late",
 ]
-SCHEMA = '{"properties":{"title":{"type":"string"}},"type":"object"}'
+SCHEMA = canonical(
+    {"type": "object", "properties": {name: {"type": "string"} for name in ("in", "kind", "title")}},
+)
 moves = st.sampled_from([False, False, False, True])
 settled = st.sampled_from(["run_it", "run_it", "happened", "abandon"])
 
@@ -90,6 +95,7 @@ class RunMachine(RuleBasedStateMachine):
         self.is_frozen = False
         self.looks = 0
         self.carriers: set[str] = set()
+        self.ids: dict[tuple[str, str], str] = {}
 
     @override
     def teardown(self) -> None:
@@ -282,6 +288,8 @@ class RunMachine(RuleBasedStateMachine):
                 needs = Needs(quorums=(Quorum(roles=("finance",), required=self.finance),))
                 calls[1] = replace(a_call(title=f"{writer.state.revision}/1", kind="needy"), needs=needs)
                 policy = replace(policy, quorums=needs.quorums)
+            if count == 3:  # The last call takes what the first one returns.
+                calls[2] = replace(calls[2], references=(Reference(argument="in", call=0, path="/id"),))
             plan = a_plan(
                 *calls,
                 run=self.run,
@@ -398,21 +406,24 @@ class RunMachine(RuleBasedStateMachine):
     @rule(by=st.sampled_from(PEOPLE), newest=st.booleans(), kept=st.sets(st.integers(0, 3)), data=st.data())
     def somebody_leaves_only_some_calls(self, by: Person, newest: bool, kept: set[int], data: st.DataObject) -> None:
         plan = self.plans[-1] if newest else data.draw(st.sampled_from(self.plans))
-        is_some = 0 < len(kept) < len(plan.calls) and kept <= set(range(len(plan.calls)))
         select = self.people.select(self.run, plan.digest, self.as_now(by), sorted(kept))
-        if self.revise(plan, by, select, is_possible=is_some):
-            assert self.plans[-1].calls == tuple(call for at, call in enumerate(plan.calls) if at in kept)
+        is_known = kept <= set(range(len(plan.calls)))
+        left = [call for at, call in enumerate(plan.calls) if at in kept and (not call.references or 0 in kept)]
+        if self.revise(plan, by, select, is_possible=is_known and 0 < len(left) < len(plan.calls)):
+            assert self.plans[-1].calls == tuple(left)
 
     @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
     @rule(by=st.sampled_from(PEOPLE), newest=st.booleans(), index=st.integers(0, 2), fits=st.booleans(), data=st.data())
     def somebody_edits_a_call(self, by: Person, newest: bool, index: int, fits: bool, data: st.DataObject) -> None:
         plan = self.plans[-1] if newest else data.draw(st.sampled_from(self.plans))
-        arguments = canonical({"title": f"edited {len(self.plans)}" if fits else 7})
+        kind = {"kind": "needy"} if index < len(plan.calls) and '"needy"' in plan.calls[index].arguments else {}
+        arguments = canonical({"title": f"edited {len(self.plans)}" if fits else 7, **kind})
         edit = self.people.edit(self.run, plan.digest, self.as_now(by), index, arguments)
         is_made = self.revise(plan, by, edit, is_possible=fits and index < len(plan.calls))
         if is_made:
             calls = [call.arguments for call in self.plans[-1].calls]
             assert calls[index] == arguments
+            assert not self.plans[-1].calls[index].references, "an edited call takes what nobody wrote"
             assert [*calls[:index], *calls[index + 1 :]] == [
                 call.arguments for at, call in enumerate(plan.calls) if at != index
             ]
@@ -565,7 +576,11 @@ class RunMachine(RuleBasedStateMachine):
         if ending == "late":
             self.declare_dead()
         self.has_failed = self.has_failed or ending == "error"
-        return ToolOutput(text="x", is_error=ending == "error")
+        if ending == "error" or (plan := self.approved) is None:
+            return ToolOutput(text="x", is_error=True)
+        at = len(self.ids)
+        self.ids[plan.digest, call.arguments] = "" if ending == "mute" else f"id-{at}"
+        return ToolOutput(text="x", structured={"id": "two words" if ending == "mute" else f"id-{at}", "more": at})
 
     def declare_dead(self) -> None:
         """Another worker takes this one for dead in the middle of its call."""
@@ -577,6 +592,16 @@ class RunMachine(RuleBasedStateMachine):
             index=state.next_index, server=call.server, tool=call.tool, arguments=call.arguments, reason="dead?"
         )
         log.append(type(log[0])(run=self.run, seq=len(log) + 1, at=self.clock.now(), event=event))
+
+    def expected(self, plan: Plan, index: int) -> PlannedCall:
+        """The approved call, with the id that we know the first one to have returned where it refers to that."""
+        call = plan.calls[index]
+        if not call.references:
+            return call
+        identity = self.ids.get((plan.digest, plan.calls[0].arguments), "")
+        assert identity, "a call takes what no call has returned"
+        title = json.loads(call.arguments)["title"]
+        return replace(call, arguments=canonical({"in": identity, "title": title}), references=())
 
     def check(self, call: PlannedCall) -> None:
         plan = self.approved
@@ -598,7 +623,7 @@ class RunMachine(RuleBasedStateMachine):
         assert isinstance(state, s.Executing)
         index = state.next_index
         assert state.in_flight is not None, "a call without its event"
-        assert call == plan.calls[index], "another call than the approved one"
+        assert call == self.expected(plan, index), "another call than the approved one"
         assert self.doubt is None, "a call after a doubt that nobody settled"
         starts = [r.event for r in self.log.events[self.run] if isinstance(r.event, e.CallStarted)]
         mine = [event for event in starts if event.index == index]
