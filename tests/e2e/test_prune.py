@@ -73,16 +73,16 @@ def test_who_takes_a_run_away_and_says_that_it_was_pruned_at_another_point_is_fo
 async def test_only_what_is_old_enough_goes_and_a_card_that_is_kept_holds_its_run(tmp_path: Path) -> None:
     program, url = await asyncio.to_thread(program_with_runs, tmp_path)
     assert prune(url, before=START - timedelta(days=9_000), at=NOW).runs == 0
-    execute(
-        url,
-        "INSERT INTO cards SELECT run, 'discord', tenant, '', '', '', '', '', 'live', 1, '', NULL, '', '', 0, '', 0, 0, '', "
-        "NULL, '' FROM runs WHERE state = 'finished'",
+    of_card = (
+        "surface, channel, thread, requester, requester_name, asked_at, state, attempt, message, shown, story, told, "
+        "reminded, is_outcome_told, is_trouble_told, stale"
     )
-    execute(
-        url,
-        "INSERT INTO card_copies SELECT run, 'dm:1', 'discord', tenant, '1', '', '', '', 'done', 1, '', '' "
-        "FROM runs WHERE state = 'finished'",
-    )
+    card = "'discord', '', '', '', '', '', 'live', 1, '', '', '', 0, '', 0, 0, ''"
+    ended = "FROM runs WHERE state = 'finished'"
+    execute(url, f"INSERT INTO cards (run, tenant, {of_card}) SELECT run, tenant, {card} {ended}")
+    of_copy = "copy, surface, person, plan, made_at, channel, state, attempt, message, shown"
+    copy = "'dm:1', 'discord', '1', '', '', '', 'done', 1, '', ''"
+    execute(url, f"INSERT INTO card_copies (run, tenant, {of_copy}) SELECT run, tenant, {copy} {ended}")
     assert prune(url, before=NOW, at=NOW).runs == 0
     execute(url, "UPDATE cards SET state = 'done'")
     done = prune(url, before=NOW, at=NOW)
