@@ -331,3 +331,18 @@ async def test_of_two_starts_at_once_only_one_gets_the_last_call_of_the_day(benc
         *(bench.log.append(run, 2, [start], START, state) for run, state in states.items()), return_exceptions=True
     )
     assert sorted(isinstance(each, DayCapError) for each in ends) == [False, True, True, True]
+
+
+async def test_two_processes_do_not_both_start_the_last_call_of_a_day(postgres: Postgres) -> None:
+    """Each has a writer of its own, so only the database can keep their starts apart."""
+    url = postgres.new_database()
+    async with sql_bench(url) as bench, SqlLog.open(url, submit=lambda _, __: None) as there:
+        for number in range(5):
+            start = e.CallStarted(
+                index=0, server="b", tool="pay", arguments="{}", digest="d", hand="h", per_day=((f"b.{number}", 1),)
+            )
+            pair = [(log, f"{name}{number}") for log, name in ((bench.log, "H"), (there, "T"))]
+            states = [await begin(log, run) for log, run in pair]
+            starts = (log.append(run, 2, [start], START, state) for (log, run), state in zip(pair, states, strict=True))
+            ends = await asyncio.gather(*starts, return_exceptions=True)
+            assert sorted(isinstance(each, DayCapError) for each in ends) == [False, True]
