@@ -750,8 +750,8 @@ MUTANTS = [
     Mutant(
         "of then and now only then says who is needed",
         "domain/tool_rules.py",
-        "needs=one.needs.and_also(other.needs), ",
-        "needs=one.needs, ",
+        "        needs=one.needs.and_also(other.needs),\n        previews",
+        "        needs=one.needs,\n        previews",
         (NEEDS,),
     ),
     Mutant(

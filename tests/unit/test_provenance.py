@@ -1,6 +1,8 @@
 """Which values of a call were read is told by what is specific in them, however the text that they were in looks."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.provenance import MOST_OF_VALUE, MOST_ORIGINS, Origin, ReadIndex, origins_left, read_through
@@ -156,6 +158,15 @@ def test_what_a_person_leaves_of_a_value_keeps_its_mark() -> None:
     after = canonical({"to": "mara@example.org", "body": f"{ORDER} Not!", "amount": 30000})
     assert {each.argument for each in origins_left(origins, after)} == {"body", "amount"}
     assert origins_left(origins, "[]") == origins_left(origins, '{"to":"mara@example.org"}') == ()
+
+
+@given(st.text(max_size=300), st.text(max_size=100))
+def test_any_text_can_be_gone_through(text: str, value: str) -> None:
+    """A lone surrogate aside, which no tool can send."""
+    index = index_of(text, text.encode("utf-8", "replace").decode(), asked="")
+    sent = value.encode("utf-8", "replace").decode()
+    for each in index.origins(canonical({"a": sent, sent: [sent]})):
+        assert each.value in " ".join(sent.split()) or each.value in sent
 
 
 def test_nothing_is_found_where_nothing_was_read_or_the_arguments_are_no_object() -> None:
