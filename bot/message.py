@@ -159,6 +159,7 @@ class Action(StrEnum):
     CHOOSE = "choose"
     ASK_AGAIN = "ask_again"
     TRY_REST = "try_rest"
+    PLAN_UNDO = "plan_undo"
     ANSWER = "answer"
     SELECT = "select"
     EDIT = "edit"

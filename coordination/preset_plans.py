@@ -13,7 +13,7 @@ from coordination.domain.events import ActionRecorded, RunEvent
 from coordination.domain.plan import PlannedCall
 from coordination.domain.preset_plan import PresetCall, PresetPlan
 from coordination.domain.provenance import ReadIndex
-from coordination.domain.tool_rules import Effect
+from coordination.domain.tool_rules import Effect, Ruling
 from coordination.errors import ToolServerError
 from coordination.ports import ToolCall, ToolDefinition
 from coordination.preparation import AgentTools
@@ -38,7 +38,13 @@ async def planned(
     """
 
     def kept(event: RunEvent) -> None:
-        record(replace(event, call=_for_people(event.call)) if isinstance(event, ActionRecorded) else event)
+        record(replace(event, call=for_people(event.call)) if isinstance(event, ActionRecorded) else event)
+
+    def for_people(call: PlannedCall) -> PlannedCall:
+        needs = call.needs
+        if preset.purpose == "undo" and (ruling := _ruling(call, agent)) is not None:
+            needs = needs.and_also(ruling.of_what_was_read().needs)  # Some of it may be what a server answered.
+        return replace(call, is_automatic=False, needs=needs)
 
     sources = ReadIndex()
     for origin in (origin for call in preset.calls for origin in call.origins or ()):
@@ -47,8 +53,8 @@ async def planned(
         preset.agent, agent.tools, agent.reader, options, kept, started_today=started_today, sources=sources
     )
     for call in preset.calls:
-        await _record(call, agent, toolbox)
-    calls = tuple(map(_for_people, toolbox.actions))
+        await _record(call, agent, toolbox, is_undo=preset.purpose == "undo")
+    calls = tuple(map(for_people, toolbox.actions))
     if not preset.is_made_of(calls):
         raise ToolServerError(Text("The calls would not be planned as they were."))
     return calls
@@ -60,7 +66,7 @@ def election_of(preset: PresetPlan, calls: tuple[PlannedCall, ...]) -> Election:
     return Election(winner=winner, votes=0, voters=0, ending=Ending.UNVOTED)
 
 
-async def _record(call: PresetCall, agent: AgentTools, toolbox: Toolbox) -> None:
+async def _record(call: PresetCall, agent: AgentTools, toolbox: Toolbox, *, is_undo: bool) -> None:
     where: dict[str, str | float] = {"server": call.server, "tool": call.tool, "number": call.of + 1}
     found = [(name, each) for name, each in agent.tools.items() if _names(each.definition) == (call.server, call.tool)]
     if not found:
@@ -70,11 +76,18 @@ async def _record(call: PresetCall, agent: AgentTools, toolbox: Toolbox) -> None
                 **where,
             )
         )
-    name, tool = found[0]
-    arguments = parse(call.arguments)
-    if not isinstance(arguments, dict) or tool.ruling(arguments).effect is Effect.READ:
+    name, _ = found[0]
+    ruling = _ruling(call, agent)
+    if ruling is None or ruling.effect is Effect.READ:
         raise ToolServerError(
             Text("Call {number} can't be planned: the rules let {server}.{tool} run as a read.", **where)
+        )
+    if is_undo and ruling.of_what_was_read().effect is Effect.DENY:
+        raise ToolServerError(
+            Text(
+                "Call {number} can't be planned: the rules forbid {server}.{tool} with values that a tool returned.",
+                **where,
+            )
         )
     result = (await toolbox.use([ToolCall(id="1", name=name, arguments=call.arguments)]))[0]
     if result.is_error:
@@ -86,5 +99,9 @@ def _names(definition: ToolDefinition) -> tuple[str, str]:
     return definition.server, definition.tool
 
 
-def _for_people(call: PlannedCall) -> PlannedCall:
-    return replace(call, is_automatic=False)
+def _ruling(call: PresetCall | PlannedCall, agent: AgentTools) -> Ruling | None:
+    """What the rules then and now say of a call; None: there is no such tool, or these are no arguments."""
+    arguments = parse(call.arguments)
+    tools = (each for each in agent.tools.values() if _names(each.definition) == (call.server, call.tool))
+    tool = next(tools, None)
+    return None if tool is None or not isinstance(arguments, dict) else tool.ruling(arguments)

@@ -366,12 +366,17 @@ class Toolbox:
             previews=ruling.previews,
             origins=origins,
             references=references,
+            undo=ruling.undo,
         )
         wrong = self._wrong_reference(action, tool, found) or self._objection(action, ruling, arguments)
         if wrong is not None:
             return _refuse(call, f"{wrong} Nothing was done.")
         self.actions.append(action)
         self._record(ActionRecorded(agent=self._agent, call=action, input_schema=self._schema(definition)))
+        return self._on_record(call, tool, found)
+
+    def _on_record(self, call: ToolCall, tool: OfferedTool, found: Verdict) -> ToolResult:
+        """What an agent is told of the action that it has recorded last."""
         number = len(self.actions)
         text = " ".join(filter(None, [recorded(number), how_to(str(number), tool.output_schema)]))
         return ToolResult(call_id=call.id, text=text if found.is_checked else f"{text} {_UNCHECKED}")

@@ -11,10 +11,14 @@ from coordination.domain import states as s
 from coordination.domain.linked_runs import Linkable, offered
 from coordination.domain.preset_plan import PresetPlan, Purpose
 
-LINK_ACTIONS: Mapping[Action, Purpose] = {Action.TRY_REST: "rest"}
+LINK_ACTIONS: Mapping[Action, Purpose] = {Action.TRY_REST: "rest", Action.PLAN_UNDO: "undo"}
 """The buttons that have a run begin with a plan, and what that plan is for."""
 
 _ACTIONS = {purpose: action for action, purpose in LINK_ACTIONS.items()}
+
+
+def _run(name: str) -> StyledText:
+    return StyledText(visible(name), "bold")
 
 
 def link_buttons(view: RunView) -> tuple[Button, ...]:
@@ -31,8 +35,7 @@ def link_lines(view: RunView) -> tuple[RichText, ...]:
     if not isinstance(state, Linkable):
         return ()
     return tuple(
-        catalog.rich(f"linked.{each.purpose}", who=mention(each.by), run=StyledText(visible(each.run), "bold"))
-        for each in state.linked
+        catalog.rich(f"linked.{each.purpose}", who=mention(each.by), run=_run(each.run)) for each in state.linked
     )
 
 
@@ -51,7 +54,16 @@ def preset_of(view: RunView) -> PresetPlan | None:
 
 def beginning(preset: PresetPlan) -> RichText:
     """Where the plan that a run began with comes from."""
-    return catalog.rich(f"won.{preset.purpose}", run=StyledText(visible(preset.run), "bold"))
+    return catalog.rich(f"won.{preset.purpose}", run=_run(preset.run))
+
+
+def not_undone(view: RunView) -> list[RichText]:
+    """Which calls of the run that is taken back stay as they are."""
+    preset = preset_of(view)
+    if preset is None or not preset.left_out:
+        return []
+    numbers = ", ".join(str(index + 1) for index in preset.left_out)
+    return [catalog.rich("warn.not_undone", count=len(preset.left_out), numbers=numbers, run=_run(preset.run))]
 
 
 def without_links(buttons: tuple[Button, ...]) -> tuple[Button, ...]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bot.attached_files import files_in
 from bot.cards.error_messages import plain_text
-from bot.cards.linked_runs import beginning, preset_of
+from bot.cards.linked_runs import beginning, not_undone, preset_of
 from bot.cards.lookalikes import lookalikes_in
 from bot.cards.parts import (
     approvers,
@@ -110,6 +110,7 @@ def plan_json(plan: Plan) -> Json:
                 **({"previews": previews_json(plan, call)} if call.previews else {}),
                 **({"origins": [each.as_json() for each in call.origins]} if call.origins else {}),
                 **({"references": [each.as_json() for each in call.references]} if call.references else {}),
+                **({} if call.undo is None else {"undo": call.undo.as_json()}),
                 **({"settings": call.settings, "target": call.target} if call.settings else {}),
             }
             for index, call in enumerate(plan.calls)
@@ -257,6 +258,7 @@ def _warnings(view: RunView, state: s.AwaitingDecision) -> list[RichText]:
         lines.append(catalog.rich("warn.after_vote", author=author(state.plan.author)))
     if not state.election.is_consensus and preset_of(view) is None:
         lines.append(catalog.rich("warn.no_consensus"))
+    lines += not_undone(view)
     if any(call.is_destructive for call in state.plan.calls):
         lines.append(catalog.rich("warn.destroys"))
     if left_out := _left_out(view, state):

@@ -28,7 +28,7 @@ def in_words(result: str) -> str:
     text, value = _parts(result)
     if value is None:
         return told_result(text)
-    leaves = [leaf for leaf in _leaves("", _without_address(value)) if leaf]
+    leaves = [leaf for leaf in _leaves("", _without_said(text, _without_address(value))) if leaf]
     told = ", ".join([*leaves[:_MOST_WORDS], *(["…"] if len(leaves) > _MOST_WORDS else [])])
     return " ".join(part for part in (told_result(text), told) if part) or result
 
@@ -76,6 +76,13 @@ def _without_address(value: Json) -> Json:
     if not isinstance(value, dict) or not _is_safe(found):
         return value
     return {name: each for name, each in value.items() if each != found}
+
+
+def _without_said(text: str, value: Json) -> Json:
+    """Without what the words before it say already, such as the id of a message that was sent."""
+    if not isinstance(value, dict):
+        return value
+    return {name: each for name, each in value.items() if not isinstance(each, str) or not each or each not in text}
 
 
 def _parts(result: str) -> tuple[str, Json]:

@@ -327,7 +327,7 @@ class ButtonHandler:
                 return people.answer(run, known.index or 0, by, text)
             case Action.HAPPENED | Action.RUN_IT | Action.ABANDON:
                 return self._settle(by, known, _VERDICTS[action])
-            case Action.DETAILS | Action.ASK_AGAIN | Action.START_NEW | Action.TRY_REST:
+            case Action.DETAILS | Action.ASK_AGAIN | Action.START_NEW | Action.TRY_REST | Action.PLAN_UNDO:
                 raise refused("no_button")
             case _:
                 assert_never(action)

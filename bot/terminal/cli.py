@@ -236,6 +236,14 @@ def _rest(name: RunName) -> int:
     return edit_commands.link(_context, name, "rest")
 
 
+@app.command("undo", help=_help("help.undo"))
+@reported
+def _undo(name: RunName) -> int:
+    from bot.terminal import edit_commands
+
+    return edit_commands.link(_context, name, "undo")
+
+
 @app.command("withdraw", help=_help("help.withdraw"))
 @reported
 def _withdraw(name: RunName, *, digest: Digest = "") -> int:

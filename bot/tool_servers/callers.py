@@ -56,9 +56,10 @@ class Callers:
         return caller
 
 
-def done(text: str, url: str = "") -> CallToolResult:
-    """What a tool answers once it has written: a sentence, and the address of what came of it where there is one."""
-    return CallToolResult(content=[TextContent(text=text)], structured_content={"url": url} if url else None)
+def done(text: str, url: str = "", **made: str) -> CallToolResult:
+    """What a tool answers once it has written: a sentence, the ids of what it made, and its address where there is one."""
+    told = {**made, "url": url} if url else {**made}
+    return CallToolResult(content=[TextContent(text=text)], structured_content=told or None)
 
 
 async def may_read(readable: Awaitable[str]) -> bool:

@@ -173,7 +173,7 @@ class DiscordTools:
         }
         sent = await self.api.write("POST", f"/channels/{place}/messages", body, repeats=True)
         number = _text(sent, "id")
-        return done(f"Sent message {number} to {place}.", self._url(place, number))
+        return done(f"Sent message {number} to {place}.", self._url(place, number), channel=place, message=number)
 
     async def create_thread(self, context: Context, channel: str, name: str, message: str = "") -> CallToolResult:
         """Open a public thread in a channel, or under a message of it. In a forum, use create_post instead."""

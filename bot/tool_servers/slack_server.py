@@ -25,6 +25,7 @@ from bot.variables import Environment
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
 MARKS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
+DESTROYS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
 
 _LONGEST_TEXT = 4_000
 _MOST_MESSAGES = 100
@@ -143,6 +144,12 @@ class SlackTools:
         await self.api.write("pins.add", channel=channel, timestamp=message)
         return done(f"Pinned {message} in {channel}.", await self._url(channel, message))
 
+    async def delete_message(self, context: Context, channel: str, message: str) -> CallToolResult:
+        """Delete a message that this bot has posted, which is named by its timestamp, for good. Slack refuses any other."""
+        channel = await self._may(context, "delete_message", channel)
+        await self.api.write("chat.delete", channel=channel, ts=message)
+        return done(f"Deleted {message} in {channel}.")
+
     async def upload_snippet(
         self, context: Context, channel: str, name: str, content: str, title: str = "", thread: str = ""
     ) -> CallToolResult:
@@ -179,7 +186,8 @@ class SlackTools:
             unfurl_media=False,
         )
         message = _text(sent, "ts")
-        return done(f"Posted message {message} in {channel}.", await self._url(channel, message))
+        url = await self._url(channel, message)
+        return done(f"Posted message {message} in {channel}.", url, channel=channel, message=message)
 
     async def _url(self, channel: str, message: str) -> str:
         """The address of a message, if Slack tells it soon: what was done is done, and its answer must not wait."""
@@ -200,6 +208,7 @@ def server_of(tools: SlackTools) -> MCPServer:
         server.tool(annotations=ADDS, structured_output=False)(add)
     for mark in (tools.add_reaction, tools.pin_message):
         server.tool(annotations=MARKS, structured_output=False)(mark)
+    server.tool(annotations=DESTROYS, structured_output=False)(tools.delete_message)
     return server
 
 

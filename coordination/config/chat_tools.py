@@ -1,4 +1,4 @@
-"""What comes with this program's own chat tools: what the ids in their calls are is read before people decide.
+"""What comes with this program's own chat tools: what the ids in their calls are is read before people decide, and what undoes a post.
 
 Nobody writes these rules. They hold for servers of which the file says that this program is what runs, since what a server
 says of its own tools lets nothing run; and a rule that denies `look_up` takes them back.
@@ -12,6 +12,7 @@ from coordination.config.server_sections import ServerKeys
 from coordination.domain.canonical_json import canonical
 from coordination.domain.preview import Preview
 from coordination.domain.tool_rules import Effect, Rule
+from coordination.domain.undo import Undo
 
 LOOK_UP = "look_up"
 """The tool of every chat server that says what ids are."""
@@ -36,9 +37,21 @@ LOOKED_UP: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "add_reaction": _OF_A_MESSAGE,
         "pin_message": _OF_A_MESSAGE,
         "upload_snippet": {"channel": "$.channel", "message": "$.thread"},
+        "delete_message": _OF_A_MESSAGE,
     },
 }
 """By chat and tool: the arguments of `look_up`, and the argument of the call that each is."""
+
+_DELETES = Undo(
+    server="",
+    tool="delete_message",
+    arguments=canonical({"channel": "$result.channel", "message": "$result.message"}),
+)
+UNDONE: Mapping[str, Mapping[str, Undo]] = {
+    "discord": {"send_message": _DELETES},
+    "slack": {"post_message": _DELETES, "reply_in_thread": _DELETES},
+}
+"""By chat and tool: the call that takes one back."""
 
 
 def look_up_rules(servers: Sequence[ServerKeys]) -> Iterator[Rule]:
@@ -47,7 +60,14 @@ def look_up_rules(servers: Sequence[ServerKeys]) -> Iterator[Rule]:
         yield Rule(match=f"{name}.{LOOK_UP}", effect=Effect.READ, source=BUILT_IN)
         for tool, arguments in LOOKED_UP[chat].items():
             preview = Preview(server="", tool=LOOK_UP, arguments=canonical(dict(arguments)), describes=True)
-            yield Rule(match=f"{name}.{tool}", effect=Effect.READ, source=BUILT_IN, previews=(preview,), only_adds=True)
+            yield Rule(
+                match=f"{name}.{tool}",
+                effect=Effect.READ,
+                source=BUILT_IN,
+                previews=(preview,),
+                undo=UNDONE[chat].get(tool),
+                only_adds=True,
+            )
 
 
 def _chat_of(server: ServerKeys) -> str:

@@ -30,6 +30,7 @@ from coordination.config.servers import ServerBook, broken_names
 from coordination.config.tool_conditions import hidden, misfits
 from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched
 from coordination.config.tool_previews import unreadable
+from coordination.config.tool_undo import not_undoing
 from coordination.config.yaml_tree import MAX_BYTES, TOO_LARGE, Table, read
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Rule
@@ -180,6 +181,7 @@ def unmatched_rules(
             *doubtful,
             *_of_rules(settings, definitions, misfits),
             *_of_rules(settings, definitions, unreadable),
+            *_of_rules(settings, definitions, not_undoing),
         ],
     )
 

@@ -38,6 +38,7 @@ from coordination.config.server_sections import Servers
 from coordination.config.tool_conditions import When
 from coordination.config.tool_needs import ArgumentPath, FromRead, RuleApprovers, check_met, needs_of
 from coordination.config.tool_previews import PreconditionKeys, PreviewKeys
+from coordination.config.tool_undo import UndoKeys
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
 from coordination.domain.preview import Preview
 from coordination.domain.quorums import Needs
@@ -270,6 +271,7 @@ class RuleKeys(Section):
     if_from_read: FromRead | None = None
     preview: PreviewKeys | None = None
     preconditions: Sections[PreconditionKeys] = ()
+    undo: UndoKeys | None = None
 
     @property
     def needs(self) -> Needs:
@@ -303,7 +305,7 @@ class RuleKeys(Section):
     @override
     def is_coherent(self, report: Diagnostics) -> bool:
         about_people = [key for key in ("approvers", "expires", "requester", "author") if key in self.model_fields_set]
-        keys = ("per_plan", "per_day", "requires_read", "if_from_read", "preview", "preconditions")
+        keys = ("per_plan", "per_day", "requires_read", "if_from_read", "preview", "preconditions", "undo")
         about_calls = [key for key in keys if key in self.model_fields_set]
         for key in [*(about_people if self.effect != "ask" else []), *(about_calls if self.is_fixed else [])]:
             found = Text("{key} beside effect: {effect}", key=key, effect=self.effect)

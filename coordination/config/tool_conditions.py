@@ -166,7 +166,8 @@ def hidden(
 
 def _says_as_much(earlier: Rule, each: Rule) -> bool:
     return all(
-        getattr(earlier, name) == getattr(each, name) for name in ("effect", "needs", "previews", "if_from_read")
+        getattr(earlier, name) == getattr(each, name)
+        for name in ("effect", "needs", "previews", "if_from_read", "undo")
     )
 
 

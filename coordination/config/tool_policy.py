@@ -99,6 +99,7 @@ def read_rules(
             needs=keys.needs,
             if_from_read=keys.what_if_from_read,
             previews=keys.previews,
+            undo=None if keys.undo is None else keys.undo.as_undo,
         )
         found.append(
             (rule, Pattern(match=match, written=written, servers=frozenset(), place=place, may_be_idle=is_net))

@@ -9,7 +9,7 @@ from coordination.domain.policy import RULES_VERSION, Authors
 from coordination.domain.preset_plan import PresetPlan, Purpose, preset_plan
 from coordination.errors import IllegalTransition
 
-PURPOSES: tuple[Purpose, ...] = ("rest",)
+PURPOSES: tuple[Purpose, ...] = ("rest", "undo")
 
 Linkable: TypeAlias = s.Finished | s.Rejected | s.Expired | s.Cancelled | s.RunBroken
 """The ends of a run that another one may follow."""

@@ -13,6 +13,7 @@ from coordination.domain.preview import Preview, Question, Reading
 from coordination.domain.provenance import Origin
 from coordination.domain.quorums import NOTHING, Needs, all_of
 from coordination.domain.references import Reference, are_sound, filled, kept, moved, written
+from coordination.domain.undo import Undo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class PlannedCall:
         previews: what the operator's rules want read before people decide on it.
         origins: which of its values agents had read and nobody asked for; None: an earlier version recorded it, and nobody looked.
         references: arguments that are what earlier calls of the plan return.
+        undo: the call that takes it back, by the operator's rules.
     """
 
     server: str
@@ -48,6 +50,7 @@ class PlannedCall:
     previews: tuple[Preview, ...] = ()
     origins: tuple[Origin, ...] | None = field(default=None, compare=False)
     references: tuple[Reference, ...] = ()
+    undo: Undo | None = None
 
     def as_json(self) -> Json:
         """The call as it enters a plan's digest."""
@@ -66,6 +69,8 @@ class PlannedCall:
             form |= {"says": self.says}
         if self.needs:
             form |= {"needs": self.needs.as_json()}
+        if self.undo is not None:
+            form |= {"undo": self.undo.as_json()}
         if self.previews:
             form |= {"previews": [each.as_json() for each in self.previews]}
         if self.origins:

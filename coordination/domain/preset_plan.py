@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from coordination.domain.plan import Failed, Plan, PlannedCall, Receipt, Skipped, Succeeded
+from coordination.domain.plan import Failed, OutcomeUnknown, Plan, PlannedCall, Receipt, Skipped, Succeeded
 from coordination.domain.provenance import Origin
 
 Purpose: TypeAlias = Literal["rest", "undo"]
@@ -36,6 +36,7 @@ class PresetPlan:
         run: the run that was carried out, whole or in part.
         digest: that of its plan.
         agent: whose plan that was: its tools and rules hold for these calls, and it writes the report.
+        left_out: the indexes of the calls of that run for which nobody knows how to take them back.
     """
 
     purpose: Purpose
@@ -43,6 +44,7 @@ class PresetPlan:
     digest: str
     agent: int
     calls: tuple[PresetCall, ...]
+    left_out: tuple[int, ...] = ()
 
     def is_made_of(self, calls: Sequence[PlannedCall]) -> bool:
         """Whether a plan has exactly these calls, in this order, and each of them waits for people."""
@@ -54,11 +56,14 @@ class PresetPlan:
 
 def preset_plan(purpose: Purpose, plan: Plan, receipts: Sequence[Receipt], *, is_stopped: bool) -> PresetPlan | None:
     """What may be planned after a plan was carried out, to this end; None: nothing. `is_stopped`: a person ended it."""
-    calls = () if is_stopped or purpose != "rest" else _rest(plan, receipts)
+    if purpose == "undo":
+        calls, left_out = _undo(plan, receipts)
+    else:
+        calls, left_out = () if is_stopped else _rest(plan, receipts), ()
     if not calls:
         return None
     agent = int(plan.author.removeprefix("agent").partition(".")[0])
-    return PresetPlan(purpose=purpose, run=plan.run, digest=plan.digest, agent=agent, calls=calls)
+    return PresetPlan(purpose=purpose, run=plan.run, digest=plan.digest, agent=agent, calls=calls, left_out=left_out)
 
 
 def _rest(plan: Plan, receipts: Sequence[Receipt]) -> tuple[PresetCall, ...]:
@@ -76,3 +81,24 @@ def _rest(plan: Plan, receipts: Sequence[Receipt]) -> tuple[PresetCall, ...]:
         PresetCall(server=call.server, tool=call.tool, arguments=call.arguments, of=index, origins=call.origins)
         for index, call in found
     )
+
+
+def _undo(plan: Plan, receipts: Sequence[Receipt]) -> tuple[tuple[PresetCall, ...], tuple[int, ...]]:
+    """The calls that take back those that ran, the last first; and the indexes of those, or that may have run, without one."""
+    calls: list[PresetCall] = []
+    left_out: list[int] = []
+    for each in reversed(receipts):
+        undone = _undone(plan.calls[each.index], each) if isinstance(each, Succeeded) else None
+        if undone is not None:
+            calls.append(undone)
+        elif isinstance(each, Succeeded | OutcomeUnknown):
+            left_out.append(each.index)
+    return tuple(calls), tuple(sorted(left_out))
+
+
+def _undone(call: PlannedCall, receipt: Succeeded) -> PresetCall | None:
+    arguments = None if call.undo is None else call.undo.filled(call.arguments, receipt.result)
+    if call.undo is None or arguments is None:
+        return None
+    server = call.undo.server or call.server
+    return PresetCall(server=server, tool=call.undo.tool, arguments=arguments, of=receipt.index, origins=call.origins)

@@ -12,6 +12,7 @@ from coordination.domain.conditions import CallContext, Condition, all_hold
 from coordination.domain.preview import Preview, merged
 from coordination.domain.provenance import Origin
 from coordination.domain.quorums import NOTHING, Needs, all_of
+from coordination.domain.undo import Undo
 from coordination.text import Text
 
 
@@ -69,7 +70,8 @@ class Rule:
         is_operators: it stands over the rules of every configuration, and only makes them stricter.
         previews: what is read before people decide on such a call.
         if_from_read: what more holds of a call that repeats what was read.
-        only_adds: it decides nothing, whichever rule decides; what it wants read is read besides.
+        only_adds: it decides nothing, whichever rule decides; what it wants read is read besides, and its undo is the last resort.
+        undo: the call that takes such a one back, if the rules let that be planned.
     """
 
     match: str
@@ -83,6 +85,7 @@ class Rule:
     previews: tuple[Preview, ...] = ()
     only_adds: bool = False
     if_from_read: IfFromRead = NOTHING_MORE
+    undo: Undo | None = None
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
@@ -99,6 +102,7 @@ class Rule:
             needs=self.needs,
             previews=self.previews,
             if_from_read=self.if_from_read,
+            undo=self.undo,
         )
 
     @cached_property
@@ -121,6 +125,7 @@ class Ruling:
     needs: Needs = NOTHING
     previews: tuple[Preview, ...] = ()
     if_from_read: IfFromRead = NOTHING_MORE
+    undo: Undo | None = None
 
     def with_origins(self, origins: Sequence[Origin] | None) -> "Ruling":
         """The same for a call of which this was read; None: nobody looked, so that anything may have been."""
@@ -146,7 +151,14 @@ def both(one: Ruling, other: Ruling) -> Ruling:
         needs=one.needs.and_also(other.needs),
         previews=previews,
         if_from_read=one.if_from_read.and_also(other.if_from_read),
+        undo=_only([one, other]),
     )
+
+
+def _only(rulings: Sequence[Ruling]) -> Undo | None:
+    """The one undo that any of these names; None: none does, or they name different ones."""
+    found = {each.undo for each in rulings if each.undo is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 _NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))
@@ -162,7 +174,11 @@ def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = U
     added = _speaking_of(rules, server, tool, "adds")
     previews = merged((), (preview for each in (*found, *(each.ruling for each in added)) for preview in each.previews))
     if_from_read = reduce(IfFromRead.and_also, (each.if_from_read for each in found))
-    return replace(strictest, needs=all_of(each.needs for each in found), previews=previews, if_from_read=if_from_read)
+    undo = _only(found) or _only([each.ruling for each in added])
+    if undo is not None and not possible_effects(rules, undo.server or server, undo.tool) & {Effect.ASK, Effect.AUTO}:
+        undo = None
+    needs = all_of(each.needs for each in found)
+    return replace(strictest, needs=needs, previews=previews, if_from_read=if_from_read, undo=undo)
 
 
 def possible_effects(rules: Sequence[Rule], server: str, tool: str) -> frozenset[Effect]:

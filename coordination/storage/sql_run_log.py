@@ -98,6 +98,10 @@ _YOUNGER = (
     b',"references":[]',
     b',"returned":""',
     b',"kept":[]',
+    b',"nothing_happened":false',
+    b',"preset":null',
+    b',"undo":null',
+    b',"left_out":[]',
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 

@@ -137,7 +137,9 @@ async def test_a_message_notifies_nobody_but_whom_its_arguments_name(server: Dis
         sent = await client.call_tool("send_message", named)
     quiet, told = server.in_channel()
     assert sent.structured_content == {
-        "url": f"https://discord.com/channels/{server.guild.id}/{server.channel}/{told.id}"
+        "channel": server.channel,
+        "message": told.id,
+        "url": f"https://discord.com/channels/{server.guild.id}/{server.channel}/{told.id}",
     }
     assert quiet.payload["allowed_mentions"] == {"parse": [], "users": [], "roles": []}
     assert told.payload["allowed_mentions"] == {"parse": [], "users": ["7"], "roles": []}

@@ -59,8 +59,9 @@ async def test_every_tool_says_truly_whether_it_writes(server: SlackServer) -> N
         "add_reaction",
         "pin_message",
         "upload_snippet",
+        "delete_message",
     }
-    assert not any(hints.destructive_hint for hints in tools.values() if hints)
+    assert [name for name, hints in tools.items() if hints and hints.destructive_hint] == ["delete_message"]
 
 
 async def test_a_post_is_one_message_that_pings_nobody(server: SlackServer) -> None:
@@ -71,7 +72,7 @@ async def test_a_post_is_one_message_that_pings_nobody(server: SlackServer) -> N
         read = text_of(await client.call_tool("read_messages", {"channel": "C1"}))
     assert message.ts in text_of(posted)
     address = f"https://t1.slack.test/archives/C1/p{message.ts.replace('.', '')}"
-    assert posted.structured_content == {"url": address}
+    assert posted.structured_content == {"channel": "C1", "message": message.ts, "url": address}
     assert message.now["text"] == "&lt;!channel&gt; &amp; &lt;@U1&gt; hello"
     assert not reply.is_error
     assert [each.thread for each in server.messages.values()] == ["", message.ts]
@@ -82,8 +83,20 @@ async def test_a_post_whose_address_slack_does_not_tell_was_posted_all_the_same(
     server.faults.append(Fault(method="chat.getPermalink", retry_after=99))
     async with client_of(server) as client:
         result = await client.call_tool("post_message", {"channel": "C1", "text": "hello"})
-    assert (result.is_error, result.structured_content) == (False, None)
     assert len(server.messages) == 1
+    assert not result.is_error
+    assert result.structured_content == {"channel": "C1", "message": server.cards()[0].ts}
+
+
+async def test_what_the_bot_posted_can_be_taken_back_by_what_the_post_returned(server: SlackServer) -> None:
+    async with client_of(server) as client:
+        posted = await client.call_tool("post_message", {"channel": "C1", "text": "hello"})
+        made = dict(posted.structured_content or {})
+        await client.call_tool("post_message", {"channel": "C1", "text": "stays"})
+        gone = await client.call_tool("delete_message", {name: made[name] for name in ("channel", "message")})
+        left = text_of(await client.call_tool("read_messages", {"channel": "C1"}))
+    assert not gone.is_error, text_of(gone)
+    assert ("hello" in left, "stays" in left) == (False, True)
 
 
 async def test_ids_are_looked_up(server: SlackServer) -> None:

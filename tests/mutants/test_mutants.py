@@ -743,8 +743,8 @@ MUTANTS = [
     Mutant(
         "of rules that can't be judged only one says who is needed",
         "domain/tool_rules.py",
-        "needs=all_of(each.needs for each in found), ",
-        "needs=strictest.needs, ",
+        "needs = all_of(each.needs for each in found)\n",
+        "needs = strictest.needs\n",
         (NEEDS,),
     ),
     Mutant(

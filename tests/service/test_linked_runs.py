@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from coordination.domain import events as e
 from coordination.domain import states as s
+from coordination.domain.canonical_json import canonical
 from coordination.domain.linked_runs import link_of, offered
 from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Policy
-from coordination.domain.tool_rules import Effect, Rule
+from coordination.domain.quorums import Needs, Quorum
+from coordination.domain.tool_rules import Effect, IfFromRead, Rule
+from coordination.domain.undo import Undo
 from coordination.errors import ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ToolOutput
 from coordination.text import Text
@@ -24,6 +27,7 @@ from tests.service.deliberation_harness import LOOKS_READ
 from tests.service.service_harness import ServiceHarness
 
 TITLES = ("a", "b", "c")
+DELETES_READ = Rule(match="board.delete", effect=Effect.READ, source="the test")
 POSTS_ALONE = Rule(match="board.post", effect=Effect.AUTO, source="the test")
 
 
@@ -271,6 +275,78 @@ async def test_only_some_calls_of_a_rest_can_be_selected_and_one_edited() -> Non
     picked = await harness.people.select(name, edited.plan.digest, ALICE, [0])
     assert isinstance(picked, s.AwaitingDecision)
     assert titles(picked.plan.calls) == ['{"title":"B"}']
+
+
+UNDOABLE = Rule(
+    match="board.post",
+    effect=Effect.ASK,
+    source="the test",
+    undo=Undo(server="", tool="delete", arguments='{"id":"$result.id","title":"$.title"}'),
+)
+
+
+def numbered(call: PlannedCall) -> ToolOutput:
+    """What a server answers that made something for a call, with the title in its id."""
+    return ToolOutput(text=f"Posted.\n{canonical({'id': call.arguments})}")
+
+
+async def test_what_was_done_is_taken_back_the_last_call_first_once_people_approve_that() -> None:
+    harness = harness_of(numbered, well, numbered, rules=(LOOKS_READ, UNDOABLE))
+    harness.hub.tools.append(a_definition("delete", id="string", title="string"))
+    run, first = await failed_run(harness)
+    assert offered(first) == ("undo",)
+    name = await harness.people.link(run, "undo", BOB)
+    await harness.work()
+    waiting = await harness.people.state(name)
+    assert isinstance(waiting, s.AwaitingDecision), waiting
+    assert waiting.request.preset is not None
+    assert waiting.request.preset.left_out == (1,)
+    assert [(call.tool, call.arguments) for call in waiting.plan.calls] == [
+        ("delete", canonical({"id": f'{{"title":"{title}"}}', "title": title})) for title in ("c", "a")
+    ]
+    assert len(harness.world.done) == 3
+    await harness.people.approve(name, waiting.plan.digest, ALICE)
+    await harness.work()
+    assert [call.tool for call in harness.world.done] == ["post"] * 3 + ["delete"] * 2
+    assert await harness.people.link(run, "undo", ALICE) == name
+
+
+@pytest.mark.parametrize("is_denied", [True, False])
+async def test_an_undo_with_values_of_a_result_is_held_to_the_rules_for_what_was_read(*, is_denied: bool) -> None:
+    finance = Needs(quorums=(Quorum(roles=("finance",)),))
+    deletes = Rule(
+        match="board.delete",
+        effect=Effect.ASK,
+        source="the test",
+        if_from_read=IfFromRead(is_denied=is_denied, needs=Needs() if is_denied else finance),
+    )
+    harness = harness_of(numbered, numbered, numbered, rules=(LOOKS_READ, UNDOABLE, deletes))
+    harness.hub.tools.append(a_definition("delete", id="string", title="string"))
+    run, _ = await failed_run(harness)
+    name = await harness.people.link(run, "undo", BOB)
+    await harness.work()
+    state = await harness.people.state(name)
+    if is_denied:
+        assert isinstance(state, s.RunBroken)
+        assert "with values that a tool returned" in state.reason
+    else:
+        assert isinstance(state, s.AwaitingDecision), state
+        assert state.plan.policy.quorums == finance.quorums
+
+
+async def test_an_undo_that_the_rules_would_run_as_a_read_is_not_run() -> None:
+    harness = harness_of(numbered, numbered, numbered, rules=(LOOKS_READ, UNDOABLE))
+    harness.hub.tools.append(a_definition("delete", id="string", title="string"))
+    run, _ = await failed_run(harness)
+    name = await harness.people.link(run, "undo", BOB)
+    profile = harness.prepared.profile
+    agents = tuple(replace(agent, rules=(DELETES_READ, *agent.rules)) for agent in profile.agents)
+    harness.prepared.profile = replace(profile, agents=agents)
+    await harness.work()
+    state = await harness.people.state(name)
+    assert isinstance(state, s.RunBroken)
+    assert "run as a read" in state.reason
+    assert harness.world.reads == []
 
 
 @given(

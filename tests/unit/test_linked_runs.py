@@ -15,10 +15,11 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Answer, Election, Ending
 from coordination.domain.linked_runs import link_of, offered, preset_after, request_after
-from coordination.domain.plan import Failed, Plan, Receipt, Skipped, Succeeded
+from coordination.domain.plan import Failed, OutcomeUnknown, Plan, Receipt, Skipped, Succeeded
 from coordination.domain.policy import Authors, Policy
 from coordination.domain.preset_plan import PresetCall, PresetPlan
 from coordination.domain.transitions import Recorded, evolve
+from coordination.domain.undo import Undo
 from coordination.errors import IllegalTransition
 from tests.builders import ALICE, BOB, REQUESTER, START, STRANGER, a_call, a_plan, a_request
 from tests.sample_logs import recorded, started, succeeded
@@ -42,6 +43,7 @@ PRESET = PresetPlan(
     ),
 )
 LINK = e.RunLinked(run="NEXT", purpose="rest", by=BOB)
+UNDO = Undo(server="", tool="delete", arguments='{"channel":"$.channel","message":"$result.id"}')
 
 
 def finished(receipts: tuple[Receipt, ...] = LEFT) -> s.Finished:
@@ -109,6 +111,63 @@ def test_a_run_has_one_link_of_each_purpose_and_nobody_elses() -> None:
 def test_a_rest_of_which_nothing_began_is_left_for_another_run(end: s.RunState) -> None:
     assert preset_after(end, "rest") == PRESET
     assert link_of(evolve(end, LINK, START), "rest") == LINK
+
+
+def test_what_ran_is_taken_back_the_last_call_first_and_what_can_not_be_is_named() -> None:
+    undoable = [replace(a_call(channel=name), undo=UNDO) for name in ("a", "b", "c")]
+    plan = replace(a_plan(*undoable, a_call(title="no rule"), undoable[0], undoable[1], run="7Q4K"))
+    receipts: tuple[Receipt, ...] = (
+        Succeeded(index=0, result='{"id":"1"}'),
+        Succeeded(index=1, result='Posted.\n{"id":2}'),
+        Succeeded(index=2, result="confirmed by a person", vouched_by=ALICE),
+        Succeeded(index=3, result='{"id":"4"}'),
+        OutcomeUnknown(index=4, reason="no answer"),
+        Skipped(index=5, reason="stopped"),
+    )
+    state = replace(finished(receipts), plan=plan, stopped_by=ALICE)
+    preset = preset_after(state, "undo")
+    assert preset is not None
+    assert [(each.of, each.server, each.tool, each.arguments) for each in preset.calls] == [
+        (1, "board", "delete", '{"channel":"b","message":2}'),
+        (0, "board", "delete", '{"channel":"a","message":"1"}'),
+    ]
+    assert preset.left_out == (2, 3, 4)
+    assert offered(state) == ("undo",)
+    after = evolve(state, replace(LINK, purpose="undo"), START)
+    assert offered(after) == ()
+    assert preset_after(finished(), "undo") is None
+
+
+def test_the_card_of_an_undo_names_what_stays_as_it_is() -> None:
+    delete = a_call("delete", message="1")
+    call = PresetCall(server="board", tool="delete", arguments=delete.arguments, of=0)
+    preset = replace(PRESET, purpose="undo", calls=(call,), left_out=(1, 2))
+    plan = replace(a_plan(delete, run="NEXT"), text="")
+    log = recorded(
+        [
+            replace(a_request(prompt="Post three."), preset=preset),
+            e.DeliberationStarted(revision=1),
+            e.ActionRecorded(agent=1, call=delete),
+            proposal(plan),
+        ],
+        run="NEXT",
+    )
+    said = words(card_for(seen(log), START))
+    assert "Undo “Post three.”" in said
+    assert "These calls undo what run 7Q4K did, the last call first." in said
+    assert "Calls 2, 3 of run 7Q4K can't be undone" in said
+    done = [replace(each, undo=UNDO) for each in CALLS]
+    view = seen(log_of_failed_run())
+    state = finished((Succeeded(index=0, result='{"id":"1"}'), *LEFT[1:]))
+    state = replace(state, plan=replace(a_plan(*done, run="7Q4K")))
+    assert how_to_link(replace(view, state=state)) == how_to_link(view)
+    state = replace(state, plan=a_plan(*(replace(each, undo=replace(UNDO, arguments="{}")) for each in CALLS)))
+    assert [button.action for button in card_for(replace(view, state=state), START).buttons] == [
+        Action.TRY_REST,
+        Action.PLAN_UNDO,
+        Action.DETAILS,
+    ]
+    assert (how_to_link(replace(view, state=state)) or "").endswith("massgen-bot undo 7Q4K")
 
 
 def test_the_run_that_begins_is_asked_for_by_whoever_pressed_and_keeps_everybody_elses_words() -> None:
