@@ -58,9 +58,10 @@ class ServiceHarness:
         policy: Policy | None = None,
         rules: tuple[Rule, ...] = (LOOKS_READ,),
         definitions: Sequence[ToolDefinition] = (),
+        log: MemoryLog | None = None,
     ) -> None:
         self.clock = FakeClock()
-        self.log = MemoryLog()
+        self.log = log or MemoryLog()
         self.world = World()
         self.engine = IdleEngine()
         self.hub = FakeHub(self.world, definitions)

@@ -285,11 +285,10 @@ async def test_what_is_told_while_the_database_is_away_is_written_once_when_it_i
 @pytest.mark.parametrize("second", ["before", "after"])
 async def test_the_receipt_of_a_call_is_held_until_the_database_is_back(first: str, second: str) -> None:
     """The worker that holds it lives: nobody need be asked what became of the call."""
+    log = AwayLog()
     harness = ServiceHarness(
-        PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted."))
+        PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")), log=log
     )
-    harness.log = log = AwayLog()
-    harness.people._log = harness.worker._log = log
     run, state = await harness.planned()
     log.outages = [first]
     await harness.people.approve(run, state.plan.digest, ALICE)

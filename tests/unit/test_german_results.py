@@ -4,7 +4,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bot.cards.error_messages import plain_text
-from bot.cards.text import told_result
+from bot.cards.results import told_result
 from bot.i18n import GERMAN, speaking
 from coordination.domain import events as e
 from coordination.domain.canonical_json import Json, JsonObject
