@@ -299,7 +299,7 @@ async def _not_running(settings: Settings) -> list[Text]:
     """A warning for each model whose server is to be on this machine, and is not running."""
     problems = await asyncio.gather(*(nothing_listens(agent.backend) for agent in settings.agents))
     return [
-        Text("The model of {agent} can't be asked: {problem}.", agent=agent.id, problem=problem)
+        Text("The model of {agent} can't be reached: {problem}.", agent=agent.id, problem=problem)
         for agent, problem in zip(settings.agents, problems, strict=True)
         if problem
     ]
@@ -321,14 +321,14 @@ def _unknown_model(agent: str, backend: BackendSettings, near: str) -> Text:
     values = {"model": quoted(backend.model, 100), "agent": agent, "provider": backend.provider.title}
     if near:
         return Text(
-            "{provider} has no model {model} that this program knows (agent {agent}). Did you mean {near}? If not, the model "
-            "may be newer than this program; check --try asks it.",
+            "This program knows no model {model} of {provider} (agent {agent}). Did you mean "
+            "{near}? If not, the model may be newer than this program; check --try tries it.",
             near=near,
             **values,
         )
     return Text(
-        "{provider} has no model {model} that this program knows (agent {agent}). It may be newer than this program; "
-        "check --try asks it.",
+        "This program knows no model {model} of {provider} (agent {agent}). It may be newer than "
+        "this program; check --try tries it.",
         **values,
     )
 

@@ -43,7 +43,7 @@ def expanded(path: str) -> Path:
     except RuntimeError:
         raise StorageError(
             Text(
-                "There is no home folder to keep anything in; name a folder with {variable}, without ~.",
+                "There is no home folder; set {variable} to a folder, without ~.",
                 variable=STATE_VARIABLE,
             )
         ) from None
@@ -60,7 +60,7 @@ def made(folder: Path) -> Path:
     except OSError:
         raise StorageError(
             Text(
-                "The folder {folder} can't be made; make it yourself, or name another one with {variable}.",
+                "The folder {folder} can't be created; create it yourself, or set {variable} to another one.",
                 folder=folder,
                 variable=STATE_VARIABLE,
             )
@@ -68,7 +68,7 @@ def made(folder: Path) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StorageError(
             Text(
-                "The folder {folder} can't be written to; change its owner, or name another one with {variable}.",
+                "The folder {folder} can't be written to; change its owner, or set {variable} to another one.",
                 folder=folder,
                 variable=STATE_VARIABLE,
             )

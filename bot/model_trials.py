@@ -191,7 +191,7 @@ async def _trial(models: Models, agent: AgentSettings) -> Trial:
         return replace(trial, problem=await nothing_listens(agent.backend) or error.text)
     if not any(call.name == _TOOL.name for call in reply.calls):
         advice = _ADVICE.get(_kind(agent.backend), _ANY_MODEL)
-        problem = Text("answers in words when asked to call a tool, which agents must do: {advice}", advice=advice)
+        problem = Text("answers with text when asked to call a tool, which agents need: {advice}", advice=advice)
         return replace(trial, problem=problem)
     return replace(trial, remark=await _small_window(agent.backend))
 

@@ -67,7 +67,7 @@ class Environment(BaseModel):
         RawText,
         _chat(
             "MASSGEN_BOT_CONFIGS",
-            "The folder of [configurations](configuration.md), read anew for each run. A file `ops.yaml` is called `ops`; "
+            "The folder of [configurations](configuration.md), read again for each run. A file `ops.yaml` is called `ops`; "
             "names are of `a-z`, `0-9`, `-` and `_`. Default: `configs` in the working folder or, where there is none, "
             "those that come with the program.",
         ),
@@ -238,7 +238,7 @@ class Environment(BaseModel):
     ] = ""
 
     discord_bot_token: Annotated[
-        SecretStr, _discord("DISCORD_BOT_TOKEN", "The token. A bad one is one sentence and exit status 2.")
+        SecretStr, _discord("DISCORD_BOT_TOKEN", "The token. With a bad one the program ends with exit status 2.")
     ] = NONE
     discord_members: Annotated[
         RawText,
@@ -267,7 +267,7 @@ class Environment(BaseModel):
         SecretStr,
         _slack(
             "SLACK_BOT_TOKEN",
-            "The one workspace that is served (`xoxb-…`). A bad token is one sentence and exit status 2.",
+            "The one workspace that is served (`xoxb-…`). With a bad token the program ends with exit status 2.",
         ),
     ] = NONE
     slack_app_token: Annotated[SecretStr, _slack("SLACK_APP_TOKEN", "With the bot token: Socket Mode (`xapp-…`).")] = (
@@ -516,7 +516,7 @@ class Environment(BaseModel):
         folder = expanded(self.anchors).absolute()
         if not folder.is_dir():
             raise ConfigError(
-                [Text("MASSGEN_BOT_ANCHOR_FOLDER must name a folder that is there; {folder} is none.", folder=folder)]
+                [Text("MASSGEN_BOT_ANCHOR_FOLDER must name an existing folder, not {folder}.", folder=folder)]
             )
         return folder
 

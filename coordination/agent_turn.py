@@ -313,7 +313,7 @@ class Turn:
         words = _quoted(reply.text, _MOST_SAID_AT_LAST)
         if reply.calls or not words:
             return reason
-        return Text("{reason}; at last it called nothing, and wrote: {words}", reason=reason, words=words)
+        return Text("{reason}; in the end it called nothing, and wrote: {words}", reason=reason, words=words)
 
     def _news(self) -> list[InputMessage]:
         """The answers that came in meanwhile; an agent that has not answered yet is left alone."""

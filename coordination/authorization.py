@@ -121,18 +121,18 @@ def approvers(policy: Policy) -> Text:
 
 
 _FIXED: Mapping[Refusal, Text] = {
-    Refusal.EXPIRED: Text("This plan has expired, so nothing of it will run. Ask again for a new one."),
-    Refusal.STALE_PLAN: Text("This is not the latest plan. Look at the latest one, and decide on that."),
+    Refusal.EXPIRED: Text("This plan has expired, so nothing in it will run. Make the request again for a new one."),
+    Refusal.STALE_PLAN: Text("This plan was replaced by a newer one. Look at the latest plan and decide on that."),
     Refusal.OTHER_TENANT: Text("There is no such run here."),
     Refusal.NOTHING_TO_RESOLVE: Text("This run has no call with an unknown outcome."),
-    Refusal.NOTHING_TO_ANSWER: Text("No agent waits for this answer any more."),
+    Refusal.NOTHING_TO_ANSWER: Text("No agent is waiting for this answer any longer."),
     Refusal.EXTERNAL: Text(
         "Only full members can decide here. For guests, bots and people from other organizations, an "
         "operator must set approval.external in the configuration."
     ),
-    Refusal.NOT_APPROVED: Text("You have not approved this plan, so there is nothing to take back."),
+    Refusal.NOT_APPROVED: Text("You have not approved this plan, so there is nothing to withdraw."),
     Refusal.DENIED_NOW: Text(
-        "The rules that hold here now forbid a call of this plan, so it can't run. Request changes, or reject it."
+        "The current rules forbid a call in this plan, so it can't run. Request changes, or reject it."
     ),
     Refusal.NOT_AT_THIS_HOUR: Text(
         "The rules forbid a call of this plan at this hour. Approve it at an hour that they allow, or request changes."
@@ -141,23 +141,22 @@ _FIXED: Mapping[Refusal, Text] = {
         "The rules leave fewer calls for today than this plan has. Approve it after midnight (UTC), or select fewer calls."
     ),
     Refusal.STRICTER_NOW: Text(
-        "The rules that hold here now are stricter than when this plan was approved, or forbid a call of it, "
-        "so nothing more of it runs. Say that it happened, or stop here."
+        "The current rules are stricter than when this plan was approved, or forbid one of its "
+        "calls, so nothing more of it runs. Say that it happened, or stop here."
     ),
     Refusal.RULES_UNREADABLE: Text(
-        "The rules that hold here now can't be read, so nothing can be approved. The operator must repair the "
-        "configuration."
+        "The current rules can't be read, so nothing can be approved. The operator must fix the configuration."
     ),
     Refusal.STILL_UNDER_WAY: Text(
-        "The first attempt of this call may still be under way, so it can't be run again yet. Wait for its "
-        "time limit, or say that it happened."
+        "The first attempt of this call may still be running, so it can't be run again yet. Wait "
+        "for its time limit, or say that it happened."
     ),
     Refusal.STORED_CONFIG_CHANGED: Text(
-        "The stored configuration of this run was changed after the run began, so nothing of it runs. The "
-        "operator must find out who wrote to the database: massgen-bot audit verify."
+        "The stored configuration of this run was changed after it began, so nothing in it runs. "
+        "The operator must find out who wrote to the database: massgen-bot audit verify."
     ),
     Refusal.APPROVERS_UNREADABLE: Text(
-        "It can't be told at the moment whether those who approved before still may. Try again in a minute."
+        "It can't be checked right now whether everyone who approved before still may. Try again in a minute."
     ),
 }
 
@@ -169,18 +168,16 @@ def message(refusal: Refusal, state: RunState) -> Text:
     sentences: dict[Refusal, Text] = {
         Refusal.ALREADY_DECIDED: Text("Someone has already decided: the run is {state}.", state=_state(state)),
         Refusal.NOT_AN_APPROVER: Text("Only {approvers} can decide on this plan.", approvers=names),
-        Refusal.OWN_REQUEST: Text(
-            "You asked for this run, so somebody else must decide: {approvers}.", approvers=names
-        ),
+        Refusal.OWN_REQUEST: Text("You made this request, so someone else must decide: {approvers}.", approvers=names),
         Refusal.OWN_WORDS: Text(
-            "Your words are in this plan, so somebody else must decide: {approvers}. The operator can allow it "
-            "with approval.allow_author.",
+            "This plan follows what you said, so someone else must decide: {approvers}. The "
+            "operator can allow it with approval.allow_author.",
             approvers=names,
         ),
         Refusal.NOBODY_LEFT: Text(
-            "With your words in it, nobody could approve the next plan: only {approvers} may, and nobody "
-            "approves what they asked for or changed themselves. Have somebody else say it, or have the "
-            "operator set approval.allow_author.",
+            "Nobody could approve a plan that follows your words: only {approvers} may, and nobody "
+            "may approve what they requested or changed themselves. Let someone else request it, "
+            "or ask the operator to set approval.allow_author.",
             approvers=names,
         ),
         Refusal.NOTHING_TO_DECIDE: Text("There is nothing to decide: the run is {state}.", state=_state(state)),
@@ -188,7 +185,7 @@ def message(refusal: Refusal, state: RunState) -> Text:
         **_FIXED,
         **_counted(policy, names),
         Refusal.NOT_ASKED: Text(
-            "The agents ask {requester}, whose request it is: only they can answer.", requester=requester
+            "The agents are asking {requester}, who made the request: only they can answer.", requester=requester
         ),
         Refusal.NOT_YOURS: Text(
             "Only {requester}, an approver or an administrator can cancel this run.", requester=requester
@@ -204,20 +201,20 @@ def _counted(policy: Policy, names: Text) -> Mapping[Refusal, Text]:
             "You have already approved; {required} different people must.", required=policy.needed
         ),
         Refusal.NOT_NEEDED: Text(
-            "Your approval would add nothing: {required} different people of {approvers} must approve, each for one of "
-            "them, and enough of those whom you could stand for have.",
+            "Your approval is not needed: {required} different people of {approvers} must approve, "
+            "each for one of them, and the approvals that you could give are already there.",
             required=policy.needed,
             approvers=names,
         ),
         Refusal.ALREADY_SAID: Text(
-            "You have already said so; {required} different people must.", required=policy.needed
+            "You have already confirmed this; {required} different people must.", required=policy.needed
         ),
     }
 
 
 def _nothing_to_cancel(state: RunState) -> Text:
     if isinstance(state, s.NeedsHuman):
-        return Text("A call of this run has an unknown outcome. Say what happened to it, or stop there, instead.")
+        return Text("A call in this run has an unknown outcome. Say what happened to it, or stop there, instead.")
     return Text("There is nothing to cancel: the run is {state}.", state=_state(state))
 
 

@@ -57,12 +57,14 @@ class Budget:
         """Why the run itself has come to its end; None: it has not."""
         if self._tokens is not None and self._spent.tokens >= self._tokens:
             return Text(
-                "The run has used its {tokens:,} tokens; ask for less, or the operator must raise limits.tokens_per_run.",
+                "The run has used all of its {tokens:,} tokens; ask for less, or the operator must "
+                "raise limits.tokens_per_run.",
                 tokens=self._tokens,
             )
         if self._money is not None and self._spent.money >= self._money:
             return Text(
-                "The run has cost the ${money:g} that it may; ask for less, or the operator must raise limits.money_per_run.",
+                "The run has reached its limit of ${money:g}; ask for less, or the operator must "
+                "raise limits.money_per_run.",
                 money=self._money,
             )
         return None
@@ -90,7 +92,7 @@ def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: P
     rules = (
         ("user", requester.id, None, limits.user_tokens, limits.user_money, alone),
         *((("place", None, place, limits.place_tokens, limits.place_money, here),) if place else ()),
-        ("tenant", None, None, limits.tenant_tokens, limits.tenant_money, Text("Everybody here together")),
+        ("tenant", None, None, limits.tenant_tokens, limits.tenant_money, Text("Everyone here together")),
     )
     limited = [rule for rule in rules if rule[3] is not None or rule[4] is not None]
     if not limited:
@@ -102,16 +104,16 @@ def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: P
             spent = await spending.since(midnight, tenant=requester.tenant, user=user, place=channel)
             if tokens is not None and spent.tokens >= tokens:
                 return Text(
-                    "{who} has used up the {tokens:,} tokens of today; ask again after midnight (UTC), or the operator must "
-                    "raise limits.{limit}.",
+                    "{who} has used up today's {tokens:,} tokens; try again after midnight (UTC), "
+                    "or the operator must raise limits.{limit}.",
                     who=who,
                     tokens=tokens,
                     limit=f"tokens_per_{name}_per_day",
                 )
             if money is not None and spent.money >= money:
                 return Text(
-                    "{who} has used up the ${money:g} of today; ask again after midnight (UTC), or the operator must raise "
-                    "limits.{limit}.",
+                    "{who} has used up today's ${money:g}; try again after midnight (UTC), or the "
+                    "operator must raise limits.{limit}.",
                     who=who,
                     money=money,
                     limit=f"money_per_{name}_per_day",

@@ -45,8 +45,8 @@ PATIENCE = timedelta(minutes=1)
 
 _NOT_AGAIN: Mapping[Because, Text] = {
     "rules": Text("the rules got stricter after the approval"),
-    "approvers": Text("somebody who had the run go on may not approve any more"),
-    "unreadable": Text("it can't be told whether those who had the run go on still may approve"),
+    "approvers": Text("someone whose confirmation let the run continue may no longer approve"),
+    "unreadable": Text("it can't be checked whether those whose confirmation let the run continue may still approve"),
 }
 """Why the rest is skipped of what can't be asked again, since some of it has begun."""
 
@@ -283,7 +283,7 @@ async def rules_now(current: CurrentRules, run: str, request: RunRequested) -> R
     try:
         return await current(run, request)
     except ConfigError as error:
-        raise ConfigError([Text("the rules that hold here now can't be read: {why}", why=error.text)]) from error
+        raise ConfigError([Text("the current rules can't be read: {why}", why=error.text)]) from error
 
 
 async def all_still_may(policy: Policy, approvals: Sequence[Person], directory: PersonDirectory) -> bool:
@@ -374,7 +374,7 @@ class Guards:
         try:
             now = await self.current(run, state.request)
         except ConfigError as error:
-            return _skipped(state, Text("the rules that hold here now can't be read: {why}", why=error.text))
+            return _skipped(state, Text("the current rules can't be read: {why}", why=error.text))
         if now is None:
             return await self._by_caps(state, None)
         forbidden = denied(state.plan, state.request, now)
@@ -386,9 +386,7 @@ class Guards:
         if forbidden is not None:
             return _skipped(
                 state,
-                Text(
-                    "the rules that hold here now forbid {server}.{tool}", server=forbidden.server, tool=forbidden.tool
-                ),
+                Text("the current rules forbid {server}.{tool}", server=forbidden.server, tool=forbidden.tool),
             )
         policy = tightened(state.plan, state.request, now)
         return await self._by_caps(state, now) if policy == state.plan.policy else self._instead(state, policy, "rules")

@@ -380,7 +380,7 @@ class Deliberation:
         elif self.ballot.living:
             limit = self._options.orchestrator_timeout_seconds
             reasons.append(Text("nobody else answered within {seconds:g} s", seconds=limit))
-        return Text("The agents came to no answer. {reasons}.", reasons=Text.joined("; ", reasons))
+        return Text("The agents found no answer. {reasons}.", reasons=Text.joined("; ", reasons))
 
 
 @dataclass(frozen=True)

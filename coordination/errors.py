@@ -120,7 +120,7 @@ class OwnershipLostError(CoordinationError):
 
     def __init__(self, slot: str) -> None:
         super().__init__(
-            Text("Other workers took {slot} for dead and go on with its jobs; this one begins anew.", slot=slot)
+            Text("Other workers considered {slot} dead and took over its jobs; this one starts again.", slot=slot)
         )
 
 

@@ -42,18 +42,18 @@ APPROVERS_LOOK = 1.0
 """Seconds between looks whether somebody has asked the chat about those who approved."""
 
 UNBOUND = Text(
-    "the plan is of an earlier version of this program, which did not record its servers' settings: "
-    "ask again for a new plan"
+    "the plan was made by an earlier version of this program, which did not record its servers' "
+    "settings: make the request again for a new plan"
 )
 
-INTERRUPTED = Text("the worker that had started the call went away before the call's end was on record")
+INTERRUPTED = Text("the worker that started the call stopped before it could record the result")
 
 
 def settings_changed(call: PlannedCall) -> Text:
     """What people are told of a plan whose server is another one by now."""
     return Text(
-        "the settings of the MCP server {server} have changed since the plan was made (its address, account, "
-        "command or program): ask again for a new plan",
+        "the settings of the MCP server {server} have changed since the plan was made (its "
+        "address, account, command or program): make the request again for a new plan",
         server=call.server,
     )
 
@@ -163,7 +163,7 @@ def _too_late(started: RunState, clock: Clock) -> Text | None:
     if not isinstance(started, Executing):
         return None
     if started.answer_until is not None and started.answer_until <= clock.now():  # Others may have had it made since.
-        return Text("not sent: the time that the call may take had passed before it could leave")
+        return Text("not sent: the call's time limit passed before it could be sent")
     if started.valid_until <= clock.now():
         return Text("not sent: the approval expired before the call could start")
     return None
@@ -209,7 +209,7 @@ async def _objection(executor: Executor, call: PlannedCall) -> Text | None:
     except ToolServerError as error:
         return Text("not sent: {why}", why=error.text)
     if definition is None:
-        return Text("not sent: {server} has no tool {tool} any more", server=call.server, tool=call.tool)
+        return Text("not sent: {server} no longer has a tool {tool}", server=call.server, tool=call.tool)
     if definition != call.definition:
         return Text(
             "not sent: the definition of {server}.{tool} has changed since the call was planned",

@@ -66,7 +66,7 @@ def plan_edited(
     calls = state.plan.calls
     plan = replace(state.plan, calls=(*calls[:index], call, *calls[index + 1 :]))
     if over_cap(plan.calls) is not None:
-        raise RefusedError("denied", Text("The rules let a plan have no more calls of this kind."))
+        raise RefusedError("denied", Text("The rules allow no more calls of this kind in a plan."))
     return _revised(state, _next_revision(state, plan, plan.policy, rules, now), by, "edited")
 
 
@@ -114,7 +114,10 @@ def _parsed(text: str) -> Json:
     if (number := rounded_number(text)) is not None:
         raise RefusedError(
             "bad_argument",
-            Text("The number {number} would be rounded. Write one that a double holds exactly.", number=number[:100]),
+            Text(
+                "The number {number} would be rounded. Use one that a double can represent exactly.",
+                number=number[:100],
+            ),
         )
     return value
 
@@ -133,7 +136,7 @@ async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded]
     arguments, references = _split(call, text)
     written = canonical(arguments)
     if (written, references) == (call.arguments, call.references):
-        raise RefusedError("nothing_changed", Text("Nothing would be different."))
+        raise RefusedError("nothing_changed", Text("Nothing would change."))
     unknown = frozenset(each.argument for each in references)
     await _check_fit(call, arguments, unknown, log)
     context = context_of(_request_in(log), arguments, unknown)
@@ -154,7 +157,7 @@ async def edited_call(plan: Plan, index: int, text: str, log: Sequence[Recorded]
     )
     if not keeps_what_was_read(call, edited) or _is_unseen(plan, edited, ruling):
         raise RefusedError(
-            "unread", Text("The rules want an agent to have read first what this call changes. Request changes.")
+            "unread", Text("The rules require an agent to first read what this call changes. Request changes instead.")
         )
     return edited
 
@@ -217,7 +220,8 @@ async def _check_fit(
         raise RefusedError(
             "unchecked",
             Text(
-                "Nobody can check arguments of {tool} here, so they can't be edited. Request changes.", tool=call.tool
+                "The arguments of {tool} can't be checked here, so they can't be edited. Request changes instead.",
+                tool=call.tool,
             ),
         )
     if found.fault is not None:

@@ -34,8 +34,8 @@ MAX_KEPT_OF_PLAN = 200_000
 
 _PROBLEMS: Mapping[Problem, Text] = {
     "late": Text("it took too long to answer"),
-    "writes": Text("its server says by now that it writes"),
-    "shape": Text("its answer lacks what the rule wants shown"),
+    "writes": Text("its server now says that it writes"),
+    "shape": Text("its answer lacks the part that the rule shows"),
 }
 
 _DETAIL = 300
@@ -180,8 +180,8 @@ async def changed_since(
 
 def _never_read(index: int, call: PlannedCall, preview: Preview) -> Text:
     return Text(
-        "not sent: {tool} was not read for call {number} when the plan was made, and the operator's rules require it: "
-        "ask again for a new plan",
+        "not sent: {tool} was not read for call {number} when the plan was made, and the "
+        "operator's rules require it: make the request again for a new plan",
         tool=f"{preview.server or call.server}.{preview.tool}",
         number=index + 1,
     )
@@ -198,27 +198,27 @@ async def _objection(
     except ToolServerError as error:
         return Text("not sent: {why}", why=error.text)
     if (settings, definition) != (reading.settings, reading.definition):
-        return Text("not sent: {tool}, which showed what call {number} changes, is another tool by now: "
-                    "ask again for a new plan", tool=name, number=index + 1)  # fmt: skip
+        return Text("not sent: {tool}, which showed what call {number} changes, has changed since: "
+                    "make the request again for a new plan", tool=name, number=index + 1)  # fmt: skip
     if not may_read(asked.server, asked.tool, arguments_of(asked)):
-        return Text("not sent: the operator's rules no longer let {tool} be read, which showed what call {number} "
-                    "changes", tool=name, number=index + 1)  # fmt: skip
+        return Text("not sent: the operator's rules no longer allow reading {tool}, which showed "
+                    "what call {number} changes", tool=name, number=index + 1)  # fmt: skip
     now = await _read(asked, reader, seconds)
     if now.digest == reading.digest:
         return None
     if not now.is_known:
         return Text("not sent: {tool}, which showed what call {number} changes, could not be read again: {why}",
                     tool=name, number=index + 1, why=_PROBLEMS.get(now.problem) or now.detail)  # fmt: skip
-    return Text("not sent: what {tool} read for call {number} has changed since the plan was made ({what}): "
-                "ask again for a new plan", tool=name, number=index + 1, what=_told(reading, now))  # fmt: skip
+    return Text("not sent: what {tool} read for call {number} has changed since the plan was made "
+                "({what}): make the request again for a new plan", tool=name, number=index + 1, what=_told(reading, now))  # fmt: skip
 
 
 def _told(then: Reading, now: Reading) -> Text:
     """What is different, in a few lines."""
     if now.is_missing:
-        return Text("it is not there any more")
+        return Text("it no longer exists")
     if then.is_missing:
-        return Text("it is there by now")
+        return Text("it exists now")
     lengths = Text("{then:,} characters then, {now:,} now", then=then.length, now=now.length)
     if not then.is_whole:
         return lengths

@@ -193,7 +193,7 @@ class Coordinator:
         """Send the agents back with a person's words."""
         words = text.strip()[:MAX_TEXT_CHARACTERS]
         if not words:
-            raise RefusedError("empty_change", Text("Say what should be different: the wanted change is empty."))
+            raise RefusedError("empty_change", Text("Say what should be different: the requested change is empty."))
         return self._decide(
             run, digest, by, RunAction.CHANGE, lambda d: e.ChangesRequested(by=by, digest=d, text=words)
         )
@@ -258,7 +258,7 @@ class Coordinator:
         """Answer the question of this number that an agent asked the requester while it plans."""
         words = text.strip()[:MAX_TEXT_CHARACTERS]
         if not words:
-            raise RefusedError("empty_answer", Text("Say something: the answer is empty."))
+            raise RefusedError("empty_answer", Text("The answer is empty. Write something."))
 
         def propose(state: RunState) -> RunEvent | Refusal:
             refusal = judge_answer(state, number, by, self._clock.now())

@@ -187,8 +187,8 @@ def offer(
     if len(found) > MAX_OFFERED:
         raise ToolServerError(
             Text(
-                "Agent {agent} would be offered {count} tools, and models accept {limit}: the operator must "
-                "deny some in the config (`tools:` or `exclude_tools`).",
+                "Agent {agent} would have {count} tools, but models accept {limit}: the operator "
+                "must deny some in the config (`tools:` or `exclude_tools`).",
                 agent=agent.id,
                 count=len(found),
                 limit=MAX_OFFERED,

@@ -63,7 +63,7 @@ class ConfigCatalog:
             raise ConfigError(
                 [
                     Text(
-                        "{folder} has no configuration: {variable} names the folder that has them.",
+                        "{folder} contains no configuration: set {variable} to the folder that does.",
                         folder=self.folder,
                         variable=FOLDER_VARIABLE,
                     )

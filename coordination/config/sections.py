@@ -313,7 +313,7 @@ class RuleKeys(Section):
             report.expect(self.table.place_of(key), found, expected)
         for key in ("requester", "author"):
             if getattr(self, key):
-                found = Text("{key}: true, though a rule can only forbid that", key=key)
+                found = Text("{key}: true, but a rule can only forbid that", key=key)
                 report.expect(
                     self.table.place_of(key), found, Text("{key}: false, or allow_{key} under approval", key=key)
                 )

@@ -209,8 +209,8 @@ def _warn_of_versions(keys: ServerKeys, report: Diagnostics) -> None:
     if found is not None:
         package, pinned = (printable(each) for each in found)
         text = Text(
-            "{package} is fetched in whatever version is current when the server starts, so what runs may not be what "
-            "people approved: pin an exact version, such as {pinned}",
+            "{package} is fetched in the version that is current when the server starts, so what "
+            "runs may not be what people approved: pin an exact version, such as {pinned}",
             package=package,
             pinned=pinned,
         )

@@ -113,11 +113,11 @@ def _faults(
         if not there:
             continue  # An optional server that is away now; what is not read then is said on the card.
         if preview.tool not in there:
-            found = Text("{tool}, which is no tool", tool=name)
+            found = Text("{tool}, which is not a tool", tool=name)
             expected = Text("a tool that the servers have")
             yield expected_but_found(found, expected, nearest(name, [f"{server}.{one}" for one in there]))
         elif Effect.READ not in possible_effects(rules, server, preview.tool):
-            found = Text("{tool}, which no rule lets run as a read", tool=name)
+            found = Text("{tool}, which no rule allows as a read", tool=name)
             yield expected_but_found(found, Text("a rule for it with effect: read"))
     for path in (*_paths(parse(preview.arguments)), *([preview.after] if preview.after else [])):
         text = misfit(Condition(about=path, operator="present", value=True), tools)

@@ -54,7 +54,7 @@ def _tool_faults(
         if not there:
             continue  # An optional server that is away now; what can't be planned then is said when it is asked for.
         if undo.tool not in there:
-            found = Text("{tool}, which is no tool", tool=name)
+            found = Text("{tool}, which is not a tool", tool=name)
             expected = Text("a tool that the servers have")
             yield expected_but_found(found, expected, nearest(name, [f"{server}.{one}" for one in there]))
             continue

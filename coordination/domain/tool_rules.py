@@ -161,7 +161,7 @@ def _only(rulings: Sequence[Ruling]) -> Undo | None:
     return found.pop() if len(found) == 1 else None
 
 
-_NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))
+_NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule mentions it"))
 
 
 def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = UNKNOWN_CALL) -> Ruling:

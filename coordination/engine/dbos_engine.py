@@ -217,8 +217,8 @@ class DbosEngine:
             raise failing.error
         raise CoordinationError(
             Text(
-                "The work failed {count} times in a row; the program's log says how. Nothing is lost: once that is "
-                "mended, `massgen-bot worker` goes on with it.",
+                "The work failed {count} times in a row; the program's log says why. Nothing is "
+                "lost: once the cause is fixed, `massgen-bot worker` continues it.",
                 count=failing.count,
             )
         ) from failing.error
@@ -281,7 +281,7 @@ class DbosEngine:
             except dbos_error.DBOSInitializationError as error:
                 raise StorageError(
                     Text(
-                        "The engine finds no tables of its own in {place}: run `massgen-bot migrate`.",
+                        "The job queue's tables are missing in {place}: run `massgen-bot migrate`.",
                         place=place(self._url),
                     )
                 ) from error

@@ -70,8 +70,8 @@ def refusal(error: errors.APIError, provider: Provider, asked: Asked) -> ModelEr
         return ModelError(
             ModelFault.MISCONFIGURED,
             Text(
-                "{who:A} can't search the web and call tools in one request; the operator must switch "
-                "enable_web_search off for this agent, or choose a newer model.",
+                "{who:A} can't search the web and call tools in one request; the operator must "
+                "turn off enable_web_search for this agent, or choose a newer model.",
                 who=provider.title,
             ),
         )
@@ -108,7 +108,8 @@ def garbled(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "{who:A} wrote a tool call that can't be read; if this lasts, the operator must choose another model.",
+            "{who:A} wrote a tool call that can't be parsed; if this continues, the operator must "
+            "choose another model.",
             who=provider.title,
         ),
         is_retryable=True,
@@ -156,7 +157,7 @@ def _option(words: str, asked: Asked) -> str:
     declaration = _DECLARATION.search(words)
     if declaration and int(declaration[1]) < len(asked.tools):
         tool = asked.tools[int(declaration[1])]
-        return Text("the tool {tool}, whose input schema it does not take", tool=tool)
+        return Text("the tool {tool}, whose input schema it does not accept", tool=tool)
     plain = words.lower().replace("_", "")
     return next((option for option in asked.options if option.replace("_", "") in plain), "")
 

@@ -240,7 +240,12 @@ def check_address(base_url: str, model: str) -> None:
         )
     if address.userinfo:
         raise ConfigError(
-            [Text("The base_url of {model} must not hold a name or password; a key belongs into api_key.", model=model)]
+            [
+                Text(
+                    "The base_url of {model} must not contain a name or password; a key belongs in api_key.",
+                    model=model,
+                )
+            ]
         )
 
 

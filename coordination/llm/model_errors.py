@@ -83,24 +83,24 @@ _BY_STATUS: dict[int, ModelFault] = {
     504: ModelFault.TIMED_OUT,
 }
 _SENTENCES: dict[ModelFault, LiteralString] = {
-    ModelFault.AUTH: template("{who:A} refused {key}; the operator must set a valid one that may use this model."),
+    ModelFault.AUTH: template("{who:A} rejected {key}; the operator must set a valid one that may use this model."),
     ModelFault.OUT_OF_BUDGET: template(
-        "{who:A} says that the account of {key} is used up; the operator must add credit."
+        "{who:A} says that the account of {key} is out of credit; the operator must add some."
     ),
     ModelFault.RATE_LIMITED: template(
-        "{who:A} gets too many requests; wait a while, or the operator must raise the account's limits."
+        "{who:A} is getting too many requests; try again later, or the operator must raise the account's limits."
     ),
-    ModelFault.OVERLOADED: template("{who:A} is overloaded or failing; try again in a while."),
-    ModelFault.TIMED_OUT: template("{who:A} took too long; try again in a while."),
+    ModelFault.OVERLOADED: template("{who:A} is overloaded or failing; try again later."),
+    ModelFault.TIMED_OUT: template("{who:A} took too long; try again later."),
     ModelFault.CONTEXT_TOO_LONG: template(
-        "{who:A} can't take so much text; ask for less, or the operator must choose a larger model."
+        "{who:A} can't process that much text; ask for less, or the operator must choose a model with a larger context."
     ),
     ModelFault.REFUSED: template("{who:A} declined to answer this; change the request."),
     ModelFault.MISCONFIGURED: template(
         "{who:A} does not know this model or address; the operator must check model and base_url."
     ),
     ModelFault.BAD_REQUEST: template("{who:A} refused the request; the operator must check {option}."),
-    ModelFault.CUT_OFF: template("{who:A} broke off its reply; try again in a while."),
+    ModelFault.CUT_OFF: template("{who:A} broke off its reply; try again later."),
 }
 _TOO_LONG = (
     "maximum context length", "context window", "context length", "context limit", "prompt is too long", "too many tokens",
@@ -183,8 +183,8 @@ def broken(error: BaseException, provider: Provider) -> ModelError:
         return ModelError(
             ModelFault.MISCONFIGURED,
             Text(
-                "The certificate of {provider} is not trusted here; the operator must check base_url, or install "
-                "the authority that signed it.",
+                "The certificate of {provider} is not trusted here; the operator must check "
+                "base_url, or install the certificate authority that signed it.",
                 provider=provider.title,
             ),
         )
@@ -194,7 +194,7 @@ def broken(error: BaseException, provider: Provider) -> ModelError:
         return ModelError(
             ModelFault.OVERLOADED,
             Text(
-                "Can't reach {provider}; if this lasts, the operator must check base_url and the network.",
+                "Can't reach {provider}; if this continues, the operator must check base_url and the network.",
                 provider=provider.title,
             ),
             is_retryable=True,
@@ -207,7 +207,7 @@ def silent(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.TIMED_OUT,
         Text(
-            "Nothing came from {provider} for too long; if this lasts, the operator must check that it is up.",
+            "{provider:A} sent nothing for too long; if this continues, the operator must check that it is running.",
             provider=provider.title,
         ),
         is_retryable=True,
@@ -219,7 +219,7 @@ def cut_off(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "The reply of {provider} broke off in the middle; if this lasts, the operator must check the network.",
+            "The reply of {provider} broke off in the middle; if this continues, the operator must check the network.",
             provider=provider.title,
         ),
         is_retryable=True,
@@ -231,8 +231,8 @@ def unfinished(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "{who:A} ended its reply in the middle and gave no reason; if this lasts, the operator must "
-            "look at that server's log.",
+            "{who:A} ended its reply in the middle and gave no reason; if this continues, the "
+            "operator must check that server's log.",
             who=provider.title,
         ),
         is_retryable=True,
@@ -244,8 +244,8 @@ def unreadable(provider: Provider, said: str = "") -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "What came from {provider} is not a readable reply; if this lasts, the operator must check that "
-            "base_url names a server of this kind.{quote}",
+            "The reply of {provider} can't be read; if this continues, the operator must check "
+            "that base_url names a server of this kind.{quote}",
             provider=provider.title,
             quote=quoted(said, provider),
         ),
@@ -258,8 +258,8 @@ def too_large(provider: Provider, limit: int) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "The reply of {provider} passed {limit:,} characters and was stopped; the operator should limit the "
-            "length of its replies.",
+            "The reply of {provider} exceeded {limit:,} characters and was stopped; the operator "
+            "should limit the length of its replies.",
             provider=provider.title,
             limit=limit,
         ),

@@ -217,8 +217,8 @@ def _unpriced(backend: BackendSettings) -> Text | None:
     if backend.provider.family == "scripted" or cost_of(backend, _ANY) is not None:
         return None
     return Text(
-        "the price of {model} is not known here, so limits in money can't be kept; the operator must write "
-        "price into its backend, or limit tokens instead.",
+        "the price of {model} is not known here, so limits in money can't be enforced; the "
+        "operator must set price in its backend, or limit tokens instead.",
         model=backend.model or backend.type,
     )
 

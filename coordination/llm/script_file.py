@@ -94,7 +94,7 @@ def _fill(name: str, heard: Heard) -> str:
             raise LookupError(Text("uses the result of {tool}, which has none yet", tool=tool))
         return heard.results[tool]
     if heard.prompt is None:
-        raise LookupError(Text("uses {{{name}}}, but was told no request", name=name))
+        raise LookupError(Text("uses {{{name}}}, but got no request", name=name))
     match name:
         case "slug":
             return _slug(heard.prompt)

@@ -160,7 +160,7 @@ def _offered_name(tool: str, tools: Sequence[ToolSpec]) -> str:
     name = _FOREIGN.sub("_", f"mcp__{server}__{rest}")
     if all(offered.name != name for offered in tools):
         known = ", ".join(offered.name for offered in tools) or "none"
-        raise LookupError(Text("calls {tool}, which is not on offer; on offer are {known}", tool=tool, known=known))
+        raise LookupError(Text("calls {tool}, which is not available; available are {known}", tool=tool, known=known))
     return name
 
 
@@ -205,5 +205,5 @@ def _in_file(agent: str, backend: BackendSettings) -> object:
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ConfigError(
-            [Text("the script of agent {agent}: {path} is no YAML", agent=agent, path=path or "")]
+            [Text("the script of agent {agent}: {path} is not YAML", agent=agent, path=path or "")]
         ) from None

@@ -114,9 +114,9 @@ class _OneWay(httpx2.AsyncBaseTransport):
             trace.refusal = Text("can't be reached")
             self._on_gone()
         except httpx2.TransportError:
-            trace.loss, trace.is_broken = Text("broke the connection before it answered"), True
+            trace.loss, trace.is_broken = Text("closed the connection before it answered"), True
         except httpx2.DecodingError:
-            trace.loss = Text("answered what can't be decoded")
+            trace.loss = Text("sent an answer that can't be decoded")
         return stand_in("no answer")
 
     @override
@@ -136,7 +136,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
             trace.status = response.status_code
             # An error with the message's own id might be the tool's: it was refused, yet nobody sends it again.
             trace.is_session_lost = not _is_addressed(request, body)
-            trace.refusal = Text("no longer knows our session")
+            trace.refusal = Text("no longer knows the session")
             self._on_gone()
             return stand_in("no such session")
         if response.status_code < 300:
@@ -166,7 +166,7 @@ def _answered(request: httpx2.Request, response: httpx2.Response, body: bytes, t
     if isinstance(jsonrpc_message_adapter.validate_json(request.content, by_name=False), JSONRPCRequest):
         if read_message(body) is None:
             trace.is_foreign = True
-            what = Text("nothing") if not body.strip() else Text("what is no message of MCP")
+            what = Text("nothing") if not body.strip() else Text("something that is not an MCP message")
             trace.loss = Text("answered with {what} (HTTP {status})", what=what, status=response.status_code)
             return stand_in("no message")
         # Some servers, and gateways before them, name another type, or accept and answer at once.

@@ -152,8 +152,7 @@ class _Reader:
         if (server, tool) not in self._allowed or server not in self._servers:
             raise ToolServerError(
                 Text(
-                    "{server}.{tool} may not run before people approve it: the operator would have to list it as a "
-                    "read.",
+                    "{server}.{tool} may not run before people approve it; the operator can list it as a read.",
                     server=server,
                     tool=tool,
                 )
@@ -162,7 +161,7 @@ class _Reader:
         try:
             return await _read(connection, tool, canonical(arguments), self._caller)
         except (CallNotSentError, CallOutcomeUnknownError) as error:
-            raise ToolServerError(Text("{why} The operator must see to it if this goes on.", why=error.text)) from error
+            raise ToolServerError(Text("{why} If this continues, the operator must fix it.", why=error.text)) from error
 
 
 class _Executor:

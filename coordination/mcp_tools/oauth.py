@@ -113,9 +113,7 @@ async def ask_for_token(
             return await _granted(client, server_url, credentials)
     except TimeoutError:
         where = credentials.token_url or credentials.issuer
-        raise _none_from(
-            where, Text("did not answer in time"), Text("see to it, or correct auth in the config")
-        ) from None
+        raise _none_from(where, Text("did not answer in time"), Text("fix it, or correct auth in the config")) from None
 
 
 async def _granted(client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials) -> Granted:
@@ -147,8 +145,8 @@ async def _resource(client: httpx2.AsyncClient, server_url: str, credentials: Cl
         if credentials.issuer and servers and not any(issuers_match(each, credentials.issuer) for each in servers):
             raise NoTokenError(
                 Text(
-                    "takes tokens of another issuer than the one under its auth: the operator must correct that in "
-                    "the config"
+                    "accepts tokens of another issuer than the one under its auth: the operator "
+                    "must correct that in the config"
                 )
             )
         return found.resource
@@ -171,8 +169,8 @@ async def _endpoint(client: httpx2.AsyncClient, credentials: ClientCredentials) 
         return _Endpoint(url=found.token_endpoint, audience=found.issuer, method=method)
     raise _none_from(
         issuer,
-        Text("tells nobody where it gives them out, or can't be reached"),
-        Text("see to it, or correct the issuer or write token_url under auth in the config"),
+        Text("does not say where it issues them, or can't be reached"),
+        Text("fix it, or correct the issuer or set token_url under auth in the config"),
     )
 
 
@@ -245,12 +243,12 @@ async def _answer(request: httpx2.Request, client: httpx2.AsyncClient) -> tuple[
                 body += chunk
                 if len(body) > MAX_ANSWER:
                     raise _none_from(
-                        where, Text("answers at endless length"), Text("see to it, or correct auth in the config")
+                        where, Text("sent an answer that never ends"), Text("fix it, or correct auth in the config")
                     )
         finally:
             await response.aclose()
     except (httpx2.HTTPError, httpx2.InvalidURL):
-        raise _none_from(where, Text("can't be reached"), Text("see to it, or correct auth in the config")) from None
+        raise _none_from(where, Text("can't be reached"), Text("fix it, or correct auth in the config")) from None
     return response.status_code, bytes(body)
 
 
@@ -266,9 +264,11 @@ def _refused(where: str, status: int, body: bytes) -> NoTokenError:
         return _none_from(where, Text("answers with something else"), Text("correct auth in the config"))
     said = _parsed(_Refused, body)
     if said is not None and said.error in _REFUSALS:
-        return _none_from(where, Text("refuses us one ({why})", why=said.error), Text("correct auth in the config"))
+        return _none_from(
+            where, Text("refuses to issue one ({why})", why=said.error), Text("correct auth in the config")
+        )
     return _none_from(
-        where, Text("answered HTTP {status}", status=status), Text("see to it, or correct auth in the config")
+        where, Text("answered HTTP {status}", status=status), Text("fix it, or correct auth in the config")
     )
 
 

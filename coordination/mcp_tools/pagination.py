@@ -66,7 +66,7 @@ def _tool(place: int, entry: Raw) -> RawTool:
     try:
         canonical(entry)
     except InvalidJsonError:
-        return RawTool(name=name, raw=entry, reason=Text("is described in a form that is not plain JSON"))
+        return RawTool(name=name, raw=entry, reason=Text("has a description that is not plain JSON"))
     return RawTool(name=name, raw=entry, schema=schema)
 
 

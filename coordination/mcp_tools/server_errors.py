@@ -13,15 +13,15 @@ from coordination.ports import ServerSpec
 from coordination.text import Text, template
 
 _HTTP_ADVICE: Mapping[int, LiteralString] = {
-    401: template("refused our credentials (HTTP 401): the operator must correct its {credentials} in the config"),
-    403: template("refused our credentials (HTTP 403): the operator must correct its {credentials} in the config"),
+    401: template("rejected the credentials (HTTP 401): the operator must correct its {credentials} in the config"),
+    403: template("rejected the credentials (HTTP 403): the operator must correct its {credentials} in the config"),
     404: template(
         "has nothing at this address (HTTP 404): the operator must correct the path of its url in the config"
     ),
     405: template(
-        "does not take MCP messages at this address (HTTP 405): the operator must correct its url in the config"
+        "does not accept MCP messages at this address (HTTP 405): the operator must correct its url in the config"
     ),
-    429: template("turns us away for too many requests (HTTP 429): the operator must wait, or raise its limit"),
+    429: template("rejects requests because there are too many (HTTP 429): the operator must wait, or raise its limit"),
 }
 
 
@@ -57,8 +57,7 @@ def slow_start(spec: ServerSpec) -> ToolServerError:
     return _server_error(
         spec,
         Text(
-            "was not ready within {seconds:g} s: the operator must see what keeps it, or give it more time "
-            "in the config",
+            "was not ready within {seconds:g} s: the operator must find out why, or give it more time in the config",
             seconds=spec.start_timeout,
         ),
     )
@@ -84,8 +83,8 @@ def failed_start(spec: ServerSpec, error: Exception, trace: CallTrace) -> ToolSe
             return _server_error(
                 spec,
                 Text(
-                    "ended while it was starting: the operator must run its command by hand and see why (its own "
-                    "words are in the log)"
+                    "exited while it was starting: the operator must run its command by hand to "
+                    "find out why (its output is in the log)"
                 ),
             )
     return not_speaking(spec)
@@ -95,14 +94,14 @@ def not_speaking(spec: ServerSpec) -> ToolServerError:
     """What it answers is not the protocol."""
     what = Text("its url") if spec.transport == "http" else Text("its command")
     return _server_error(
-        spec, Text("does not answer as an MCP server does: the operator must check {what} in the config", what=what)
+        spec, Text("does not answer like an MCP server: the operator must check {what} in the config", what=what)
     )
 
 
 def died(spec: ServerSpec, trace: CallTrace | None = None) -> ToolServerError:
     """The connection ended in the middle of a request."""
-    loss = Text("went away before it answered") if trace is None or trace.loss is None else trace.loss
-    return _server_error(spec, Text("{loss}: the operator must see its log if this goes on", loss=loss))
+    loss = Text("ended before it answered") if trace is None or trace.loss is None else trace.loss
+    return _server_error(spec, Text("{loss}: if this continues, the operator must check its log", loss=loss))
 
 
 def unanswered(spec: ServerSpec) -> ToolServerError:
@@ -110,8 +109,8 @@ def unanswered(spec: ServerSpec) -> ToolServerError:
     return _server_error(
         spec,
         Text(
-            "did not answer within {seconds:g} s: the operator must see what keeps it, or give its calls more "
-            "time in the config",
+            "did not answer within {seconds:g} s: the operator must find out why, or give its "
+            "calls more time in the config",
             seconds=spec.call_timeout,
         ),
     )
@@ -130,7 +129,7 @@ def too_many_tools(spec: ServerSpec, most: int) -> ToolServerError:
 
 def endless_list(spec: ServerSpec) -> ToolServerError:
     """The list of tools never ends."""
-    return _server_error(spec, Text("lists its tools without end: the operator must have this server repaired"))
+    return _server_error(spec, Text("lists its tools without end: the operator must have this server fixed"))
 
 
 def unsettled(spec: ServerSpec) -> ToolServerError:
@@ -144,15 +143,13 @@ def unsettled(spec: ServerSpec) -> ToolServerError:
 def closing(spec: ServerSpec) -> ToolServerError:
     """We are stopping."""
     return _server_error(
-        spec, Text("is not started any more, because this program is stopping: try again when it runs")
+        spec, Text("was not started, because this program is stopping: try again when it is running again")
     )
 
 
 def unforeseen(spec: ServerSpec) -> ToolServerError:
     """The start failed in a way of which this program knows nothing."""
-    return _server_error(
-        spec, Text("could not be started, for a reason that this program does not know: the operator must see the log")
-    )
+    return _server_error(spec, Text("could not be started, for an unknown reason: the operator must check the log"))
 
 
 def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
@@ -169,7 +166,7 @@ def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
             ),
         )
     if trace.status is not None:
-        return _server_error(spec, Text("answered HTTP {status}: the operator must see its log", status=trace.status))
+        return _server_error(spec, Text("answered HTTP {status}: the operator must check its log", status=trace.status))
     where = address(spec.url)
     return UnreachableError(
         Text(

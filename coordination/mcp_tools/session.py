@@ -35,8 +35,8 @@ _MOST_SILENT = 2
 _PONG_SECONDS = 5.0
 
 _TOO_LATE = Text("did not answer in time")
-_MALFORMED = Text("took the call, but what it answered can't be read")
-_WENT_AWAY = Text("went away before it answered")
+_MALFORMED = Text("accepted the call, but its answer can't be read")
+_WENT_AWAY = Text("ended before it answered")
 _NO_ANSWER = {CONNECTION_CLOSED: _WENT_AWAY, REQUEST_TIMEOUT: _TOO_LATE}
 """What the SDK makes up where no answer came."""
 
@@ -221,7 +221,7 @@ class McpSession:
         if trace.answer is None:
             raise self._failure(trace, _MALFORMED)
         if trace.answer.get("resultType") == "input_required":
-            raise self._failure(trace, Text("asked for more input in place of an answer, and is never given any"))
+            raise self._failure(trace, Text("asked for more input instead of answering, which is not supported"))
         breaks, is_kept = await self._promise(tool, trace.answer)
         return output(trace.answer, self._redactor, breaks=breaks, is_declared=is_kept)
 
@@ -280,7 +280,7 @@ class McpSession:
         found = await conforms(declared, structured)
         if found.fault is None:
             return None, found.is_checked
-        return Text("the answer is not what the tool declares: {fault}", fault=found.fault), False
+        return Text("the answer does not match the tool's declared output: {fault}", fault=found.fault), False
 
     def _meta(self, tool: str, key: str | None, caller: Caller | None) -> "RequestParamsMeta | None":
         """What goes beside the arguments: nothing that a model can write."""
@@ -303,7 +303,7 @@ class McpSession:
 
     def _failure(self, trace: CallTrace, reason: Text) -> CallNotSentError | CallOutcomeUnknownError:
         if not trace.was_sent:
-            return CallNotSentError(self._sentence(Text("was gone before the call could be sent")))
+            return CallNotSentError(self._sentence(Text("ended before the call could be sent")))
         if trace.is_session_lost:
             return SessionLostError(self._sentence(trace.refusal or _TOO_LATE))
         if trace.refusal is not None:

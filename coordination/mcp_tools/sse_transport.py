@@ -158,7 +158,7 @@ class _Wire:
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError):
             trace.refusal = Text("can't be reached")
         except httpx2.HTTPError:
-            trace.loss, trace.is_broken = Text("broke the connection before it answered"), True
+            trace.loss, trace.is_broken = Text("closed the connection before it answered"), True
         if trace.is_session_lost or trace.status is None:
             self._on_gone()
         if isinstance(message, JSONRPCRequest):
@@ -182,7 +182,7 @@ def _judge(status: int, words: str, trace: CallTrace) -> None:
     # The address is of one session. Only a server that says that it does not know it may be told the same once more.
     if status == 404 or (status == 400 and NO_SUCH_SESSION.search(words[:MOST_WORDS])):
         trace.is_session_lost = True
-        trace.refusal = Text("no longer knows our session")
+        trace.refusal = Text("no longer knows the session")
     elif status in TURNED_AWAY:
         trace.refusal = Text("answered HTTP {status}", status=status)
     else:

@@ -270,8 +270,8 @@ class _Wire:
         if message is None:
             self._charge(line)
             unread = self._id_in(line, line)
-            log.debug("%s wrote a line that is no message of MCP", self._server, extra={"server": self._server})
-            return None if unread is None else self._answer(unread, Text("answered what can't be read"))
+            log.debug("%s wrote a line that is not an MCP message", self._server, extra={"server": self._server})
+            return None if unread is None else self._answer(unread, Text("sent an answer that can't be read"))
         number = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
         if number is None or self._waiting.pop(number, None) is None:
             self._charge(line)

@@ -153,9 +153,9 @@ def _parsed(text: str) -> tuple[Mapping[str, object], Sequence[Mapping[str, obje
         values = []
     objects = [cast("Mapping[str, object]", value) for value in values if isinstance(value, dict)]
     if not objects or len(objects) != len(values) or objects[0].get("anchor") != _FORM:
-        raise StorageError(Text("The file is no anchor: name one that `massgen-bot audit anchor` wrote."))
+        raise StorageError(Text("The file is not an anchor: choose one that `massgen-bot audit anchor` wrote."))
     if not {"at", "lines", "digest"} <= objects[0].keys() or not all(_is_entry(line) for line in objects[1:]):
-        raise StorageError(Text("The anchor is damaged: name another one that `massgen-bot audit anchor` wrote."))
+        raise StorageError(Text("The anchor is damaged: choose another one that `massgen-bot audit anchor` wrote."))
     return objects[0], objects[1:]
 
 

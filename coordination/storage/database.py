@@ -41,19 +41,23 @@ def parse_url(text: str) -> sa.URL:
     try:
         url = sa.make_url(text)
     except exc.ArgumentError:
-        raise StorageError(Text("DATABASE_URL can't be read; write {forms}.", forms=_FORMS)) from None
+        raise StorageError(Text("DATABASE_URL is not valid; use {forms}.", forms=_FORMS)) from None
     match url.get_backend_name():
         case "sqlite" if url.database and url.database != ":memory:":
             return url.set(drivername="sqlite", database=str(Path(url.database).absolute()))
         case "sqlite":
             raise StorageError(
-                Text("DATABASE_URL names no file: runs must outlive the program. Write {forms}.", forms=_FORMS)
+                Text("DATABASE_URL names no file, but runs must outlive the program; use {forms}.", forms=_FORMS)
             )
         case "postgresql" | "postgres":
             return url.set(drivername="postgresql+psycopg")
         case other:
             raise StorageError(
-                Text("DATABASE_URL names a database of kind {other}; write {forms}.", other=other, forms=_FORMS)
+                Text(
+                    "DATABASE_URL names a database of the unsupported type {other}; use {forms}.",
+                    other=other,
+                    forms=_FORMS,
+                )
             )
 
 
@@ -109,8 +113,8 @@ def refuse_old_sqlite(version: tuple[int, ...]) -> None:
         mine, oldest = (".".join(map(str, each[:2])) for each in (version, OLDEST_SQLITE))
         raise StorageError(
             Text(
-                "This Python has SQLite {mine}, and massgen-bot needs {oldest} or newer: run it with another "
-                "Python, or name a PostgreSQL database with DATABASE_URL.",
+                "This Python has SQLite {mine}, but massgen-bot needs {oldest} or newer: use "
+                "another Python, or set DATABASE_URL to a PostgreSQL database.",
                 mine=mine,
                 oldest=oldest,
             )
@@ -224,7 +228,7 @@ def require_file(url: sa.URL) -> None:
         StorageError: it was moved or deleted.
     """
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        raise StorageError(Text("{place:A} is not there any more.", place=place(url)))
+        raise StorageError(Text("{place:A} no longer exists.", place=place(url)))
 
 
 def is_away(error: BaseException, url: sa.URL) -> bool:
@@ -242,28 +246,30 @@ _POSTGRES_BUSY = {"53300", "25006"}
 
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _INCOMPLETE = template("{name:A} lacks tables of massgen-bot: run `massgen-bot migrate`.")
-_UNREACHABLE = template("{name:A} does not answer, or refuses the login; check that it runs, and check DATABASE_URL.")
-_ANYTHING = template(
-    "{name:A} failed; the program's log says how, and `massgen-bot audit verify` checks the runs in it."
+_UNREACHABLE = template(
+    "{name:A} does not answer, or refuses the login; check that it is running, and check DATABASE_URL."
 )
-_FULL = template("The disk is full that holds {name}; free some space, then try again.")
+_ANYTHING = template(
+    "{name:A} failed; the program's log says why, and `massgen-bot audit verify` checks the runs in it."
+)
+_FULL = template("The disk with {name} is full; free some space, then try again.")
 _POSTGRES: Mapping[str, LiteralString] = {
     "42P01": _INCOMPLETE,
     "53100": _FULL,
-    "55P03": template("A table of {name} is in use without a pause; end what holds it, then try again."),
-    "53300": template("{name:A} takes no more connections; raise max_connections there, or put a pooler before it."),
-    "25006": template("{name:A} may only be read, as a standby; name the primary with DATABASE_URL."),
+    "55P03": template("A table of {name} is locked; end the program that holds the lock, then try again."),
+    "53300": template(
+        "{name:A} accepts no more connections; raise max_connections there, or put a pooler in front of it."
+    ),
+    "25006": template("{name:A} is a read-only standby; set DATABASE_URL to the primary."),
 }
 _SQLITE: Mapping[int, LiteralString] = {
-    sqlite3.SQLITE_CANTOPEN: template(
-        "{name:A} can't be opened; make sure that its folder exists and may be written to."
-    ),
+    sqlite3.SQLITE_CANTOPEN: template("{name:A} can't be opened; make sure that its folder exists and is writable."),
     sqlite3.SQLITE_BUSY: template("{name:A} is locked by another program; close that program, then try again."),
     sqlite3.SQLITE_LOCKED: template("{name:A} is locked by another program; close that program, then try again."),
     sqlite3.SQLITE_FULL: _FULL,
-    sqlite3.SQLITE_READONLY: template("{name:A} may only be read; make the file and its folder writable."),
-    sqlite3.SQLITE_NOTADB: template("{name:A} is another kind of file; name another file with DATABASE_URL."),
-    sqlite3.SQLITE_CORRUPT: template("{name:A} is damaged; put a backup in its place."),
+    sqlite3.SQLITE_READONLY: template("{name:A} is read-only; make the file and its folder writable."),
+    sqlite3.SQLITE_NOTADB: template("{name:A} is not a database file; set DATABASE_URL to another file."),
+    sqlite3.SQLITE_CORRUPT: template("{name:A} is damaged; replace it with a backup."),
     sqlite3.SQLITE_IOERR: template("The disk reports an error with {name}; check the disk."),
-    sqlite3.SQLITE_PERM: template("{name:A} may not be opened by this user; make it theirs."),
+    sqlite3.SQLITE_PERM: template("{name:A} can't be opened by this user; change its owner."),
 }

@@ -166,7 +166,7 @@ def check(engine: sa.Engine) -> None:
         )
     if version in VERSIONS[:-1]:
         raise StorageError(
-            Text("An older massgen-bot made {place}: run `massgen-bot migrate`.", place=place(engine.url))
+            Text("{place:A} was made by an older massgen-bot: run `massgen-bot migrate`.", place=place(engine.url))
         )
 
 
@@ -196,7 +196,7 @@ def _create(connection: sa.Connection, others: Sequence[sa.MetaData]) -> None:
     if ours & set(sa.inspect(connection).get_table_names()):
         raise StorageError(
             Text(
-                "Another program keeps tables of the same names in {place}: name another database with DATABASE_URL.",
+                "Another program has tables of the same names in {place}: set DATABASE_URL to another database.",
                 place=place(connection.engine.url),
             )
         )

@@ -124,7 +124,9 @@ def _read(envelope: Envelope) -> tuple[str, str, Sequence[Row], tuple[str, str]]
 
 
 def _no_export() -> StorageError:
-    return StorageError(Text("The file is no signed export: name one that `massgen-bot audit export --sign` wrote."))
+    return StorageError(
+        Text("The file is not a signed export: choose one that `massgen-bot audit export --sign` wrote.")
+    )
 
 
 def _signer(path: Path) -> CryptoSigner:
@@ -133,10 +135,12 @@ def _signer(path: Path) -> CryptoSigner:
     except OSError as error:
         raise _unreadable(path, error) from error
     except TypeError as error:
-        raise StorageError(Text("{key} is protected by a passphrase: name a key that is not.", key=path)) from error
+        raise StorageError(Text("{key} is protected by a passphrase: use a key without one.", key=path)) from error
     except (ValueError, SigningError) as error:
         raise StorageError(
-            Text("{key} is no private key that can sign: name a PEM file with an Ed25519, ECDSA or RSA key.", key=path)
+            Text(
+                "{key} is not a private key that can sign: use a PEM file with an Ed25519, ECDSA or RSA key.", key=path
+            )
         ) from error
 
 
@@ -147,7 +151,7 @@ def _public_key(path: Path) -> SSlibKey:
         raise _unreadable(path, error) from error
     except (ValueError, SigningError) as error:
         raise StorageError(
-            Text("{key} is no public key: name a PEM file with the public half of the key that signed.", key=path)
+            Text("{key} is not a public key: use a PEM file with the public key of the signer.", key=path)
         ) from error
 
 

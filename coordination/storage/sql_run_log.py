@@ -156,8 +156,8 @@ def decode(kind: str, v: int, body: str, *, upcasts: Mapping[str, tuple[Upcast, 
     except (ValidationError, ValueError):
         raise StorageError(
             Text(
-                "An event of kind {kind} can't be read: upgrade this program, or find what changed it with "
-                "`massgen-bot audit verify`.",
+                "An event of kind {kind} can't be read: upgrade this program, or find out what "
+                "changed it with `massgen-bot audit verify`.",
                 kind=kind,
             )
         ) from None
@@ -403,8 +403,9 @@ class SqlLog:
             raise StoredConfigError(
                 [
                     Text(
-                        "The stored configuration {digest} was changed after the run began, so nothing of it is "
-                        "used: the operator must find out who wrote to the database (`massgen-bot audit verify`).",
+                        "The stored configuration {digest} was changed after the run began, so it "
+                        "is not used: the operator must find out who wrote to the database "
+                        "(`massgen-bot audit verify`).",
                         digest=digest[:8],
                     )
                 ]

@@ -271,8 +271,8 @@ class AdvisoryLocks:
 _PROBES = 3
 _PID = sa.select(sa.func.pg_backend_pid())
 _POOLED = template(
-    "The database is reached through a pooler that shares connections by transactions, which loses locks: name the "
-    "server itself with DATABASE_DIRECT_URL, or have the pooler share by sessions."
+    "The database is reached through a pooler in transaction mode, which loses locks: set "
+    "DATABASE_DIRECT_URL to the server itself, or use session mode."
 )
 
 _END = (
@@ -320,7 +320,7 @@ class WorkerLeases:
         mine = self.take_if_free(avoid=avoid)
         if mine is None:
             raise StorageError(
-                Text("{count} workers run on this database already: stop some.", count=len(self._numbers))
+                Text("{count} workers are already running on this database: stop some.", count=len(self._numbers))
             )
         return mine
 
@@ -356,7 +356,7 @@ class WorkerLeases:
             is_ours = bool(self._locks.run(_BEAT.where(_is(mine.slot, mine.holder))))
             if is_ours and not self._locks.lock(number):
                 raise DatabaseAwayError(
-                    Text("The lock of {slot} is still with a connection that broke.", slot=mine.slot)
+                    Text("The lock of {slot} is still held by a broken connection.", slot=mine.slot)
                 )
         except StorageError:
             self._watch.lose_sight()

@@ -90,7 +90,7 @@ async def test_a_model_is_asked_for_next_to_nothing_whatever_its_options_and_its
         file.write_text(f"agent: {{id: one, backend: {first[:-1]}, fallback: {second}}}}}", encoding="utf-8")
         trials = await asyncio.to_thread(try_backends, Environment({}), file)
     assert [(trial.name, trial.problem == "") for trial in trials] == [("one", True), ("the fallback of one", False)]
-    assert "refused the key" in trials[1].problem
+    assert "rejected the key" in trials[1].problem
     (asked,) = claude.requests
     assert (asked["max_tokens"], asked.get("thinking")) == (MOST_TOKENS, None)
 
@@ -142,12 +142,12 @@ def test_a_usual_run_is_estimated_far_below_the_bound_and_a_limit_between_is_adv
 
 def test_a_check_says_what_a_usual_run_costs_and_which_limit_to_set(tmp_path: Path) -> None:
     found = checked(tmp_path, PRICED)
-    assert "a usual run: about $0.03, for some 12 model calls" in found
+    assert "a typical run: about $0.03, for about 12 model calls" in found
     assert "set limits: {money_per_run: 0.5}" in found
     local = checked(tmp_path, "agents: [{backend: {type: ollama, model: m}}]\n")
-    assert "a usual run: some 6 model calls, cost unknown" in local
+    assert "a typical run: about 6 model calls, cost unknown" in local
     assert "set limits: {tokens_per_run: 500000}" in local
-    assert "a usual run" not in checked(tmp_path, "agents: [{backend: {script: {turns: [[{answer: x}]]}}}]\n")
+    assert "a typical run" not in checked(tmp_path, "agents: [{backend: {script: {turns: [[{answer: x}]]}}}]\n")
 
 
 def test_what_costs_nobody_knows_how_much_is_said_to_be_unknown(tmp_path: Path) -> None:
@@ -195,20 +195,20 @@ def test_a_check_warns_of_a_configuration_without_servers(tmp_path: Path) -> Non
         ("{type: openai, model: gpt-5-mini}", ""),
         (
             "{type: openai, model: quite-another}",
-            "that this program knows (agent agent1). It may be newer than this program",
+            "This program knows no model 'quite-another' of OpenAI (agent agent1). It may be newer than this program",
         ),
         ("{type: openai, model: gpt-5-mni, base_url: 'http://127.0.0.1:9/v1'}", ""),
         ("{type: ollama, model: gpt-5-mni}", ""),
         (
             "{type: openai, model: gpt-5-mini, fallback: {type: claude, model: opus-of-ours}}",
-            "'opus-of-ours' that this program knows (agent agent1)",
+            "This program knows no model 'opus-of-ours' of",
         ),
     ],
 )
 def test_a_check_warns_of_a_model_that_its_vendor_is_not_known_to_have(tmp_path: Path, backend: str, told: str) -> None:
     found = checked(tmp_path, f"agents: [{{backend: {backend}}}]\n", OPENAI_API_KEY="k", ANTHROPIC_API_KEY="k")
     assert told in found
-    assert ("that this program knows" in found) == bool(told)
+    assert ("This program knows no model" in found) == bool(told)
 
 
 def test_a_check_warns_of_keys_that_are_written_into_the_file_and_does_not_repeat_them(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def test_what_does_not_fit_the_window_and_pictures_are_left_out_and_said(
     message = await rita.writes("the site is down", files={"shot.png": "x", "log.txt": "y" * 3_000})
     used = await rita.uses_on(message, "Plan from this message")
     answer = await told(server, used)
-    assert "can't show pictures" in answer
+    assert "can't show images" in answer
     assert "holds 2000 characters" in answer
     assert (used.response or {})["data"]["components"][0]["component"]["value"] == "the site is down"
 

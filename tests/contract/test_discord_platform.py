@@ -123,14 +123,18 @@ async def test_a_call_notifies_the_roles_that_it_names_and_nobody_else_and_stand
     server: DiscordServer, platform: DiscordPlatform
 ) -> None:
     guild = server.guild.id
-    line = (Mention("77", "ops", "role", is_linked=True), Mention("9", "@everyone"), StyledText(" @here: a plan waits"))
+    line = (
+        Mention("77", "ops", "role", is_linked=True),
+        Mention("9", "@everyone"),
+        StyledText(" @here: a plan is waiting"),
+    )
     server.faults.append(Fault("POST", "/messages$"))
     await platform.call(here(server), line, once="7Q4K:9f3a")
     (message,) = server.in_channel()
     assert message.payload["content"].startswith("<@&77>")
     assert message.payload["allowed_mentions"] == {"parse": [], "roles": [77]}
     for nobody in (Mention(guild, "everyone", "role", is_linked=True), Mention("ops", "ops", "role", is_linked=True)):
-        await platform.call(here(server), (nobody, StyledText(": a plan waits")), once="8")
+        await platform.call(here(server), (nobody, StyledText(": a plan is waiting")), once="8")
     assert server.in_channel() == [message]
 
 

@@ -100,7 +100,7 @@ async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server
     server.refuses_gateway = 4014
     opening, ending = Opening(server), asyncio.Event()
     environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api}
-    with pytest.raises(ConfigError, match="the operator must look at its settings"):
+    with pytest.raises(ConfigError, match="the operator must check the bot's settings"):
         async with asyncio.timeout(60):
             await run_bot(Environment(environ), opening, ending=ending, tell=lambda *_: None)
 

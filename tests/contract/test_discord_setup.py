@@ -67,7 +67,7 @@ async def test_a_set_for_one_server_beside_the_one_for_all_is_told_and_can_be_re
     here = int(server.guild.id)
     async with a_client(server) as client:
         assert await sync_commands(client, here) == Synced(COMMANDS)
-        assert "ok home: Discord knows the commands, for this server" in await found(server)
+        assert "ok home: the commands are registered with Discord, for this server" in await found(server)
         await sync_commands(client, None)
         assert await sync_commands(client, here) == Synced(None, is_double=True)
         twice = [line for line in await found(server) if "twice" in line]
@@ -90,13 +90,15 @@ async def test_the_doctor_tells_an_older_set_of_one_server(server: DiscordServer
     async with a_client(server) as client:
         await sync_commands(client, int(server.guild.id))
     server.commands[server.guild.id][0]["description"] = "an older text"
-    assert any(line.startswith("!! home: Discord knows older commands") for line in await found(server))
+    assert any(
+        line.startswith("!! home: the commands registered for this server are outdated") for line in await found(server)
+    )
 
 
 async def test_a_server_that_is_not_there_is_one_sentence_and_so_is_its_removal(server: DiscordServer) -> None:
     async with a_client(server) as client:
         for work in (sync_commands, remove_commands):
-            with pytest.raises(ConfigError, match="the bot is not on it"):
+            with pytest.raises(ConfigError, match="the bot is not in it"):
                 await work(client, 999)
 
 
@@ -138,7 +140,7 @@ async def test_the_doctor_leaves_out_channels_that_the_bot_is_kept_out_of(server
         await sync_commands(client, None)
     lines = await found(server)
     assert not any("board-only" in line or line.startswith("!!") for line in lines)
-    assert "ok home: 1 private channel that the bot is not let into was left out" in lines
+    assert "ok home: 1 private channel that the bot can't see was left out" in lines
     server.guild.denied[server.channel] = _SEND
     assert "!! home: #general needs Attach Files, Embed Links, Send Messages" in await found(server)
 

@@ -33,7 +33,7 @@ async def test_an_engine_that_claims_no_job_again_and_again_says_so_within_secon
     async with dbos_bench(sqlite_url(tmp_path), 3) as bench, bench.engine.running(hands.perform):
         in_file(tmp_path / "log.sqlite", REFUSED)
         await bench.submit(a_job())
-        with pytest.raises(StorageError, match="failed; the program's log says how"):
+        with pytest.raises(StorageError, match="failed; the program's log says why"):
             async with asyncio.timeout(60):
                 await bench.engine.stuck(SOON)
     assert hands.begun == []
@@ -112,7 +112,7 @@ def test_a_command_whose_engine_fails_ends_in_words_and_its_log_says_why(tmp_pat
     ended = program.run("demo", "--approve")
     assert time.monotonic() - began < 30
     assert ended.status == 2
-    assert "massgen-bot.sqlite failed; the program's log says how" in ended.err
+    assert "massgen-bot.sqlite failed; the program's log says why" in ended.err
     assert "seeded" in (program.state / "massgen-bot.log").read_text(encoding="utf-8")
     in_file(program.state / "massgen-bot.sqlite", "DROP TRIGGER refused")
     assert program.run("worker", "--until-idle").status == 0
@@ -160,7 +160,7 @@ def test_dbos_makes_its_tables_with_an_sqlite_that_does_not_know_its_clock(tmp_p
 
 @pytest.mark.parametrize("version", [(3, 34, 1), (3, 7, 17)])
 def test_an_sqlite_that_is_too_old_is_refused_in_a_sentence(version: tuple[int, ...]) -> None:
-    with pytest.raises(StorageError, match=rf"has SQLite 3\.{version[1]}, and massgen-bot needs 3\.35 or newer"):
+    with pytest.raises(StorageError, match=rf"has SQLite 3\.{version[1]}, but massgen-bot needs 3\.35 or newer"):
         refuse_old_sqlite(version)
     refuse_old_sqlite(OLDEST_SQLITE)
 

@@ -143,7 +143,9 @@ async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     with socket.create_server(("", 0)) as taken:
         port = taken.getsockname()[1]
         environment = Environment({"DATABASE_URL": new_database(tmp_path), "MASSGEN_BOT_HEALTH_PORT": str(port)})
-        with pytest.raises(ConfigError, match=f"Port {port} is taken; name another one with MASSGEN_BOT_HEALTH_PORT"):
+        with pytest.raises(
+            ConfigError, match=f"Port {port} is already in use; set another one with MASSGEN_BOT_HEALTH_PORT"
+        ):
             async with open_health(environment, asyncio.Event(), print):
                 pass
 
@@ -223,7 +225,7 @@ async def test_a_run_is_counted_where_it_is_worked_on(tmp_path: Path) -> None:
         told = [json.loads(await asyncio.to_thread(worker.stderr.readline))["message"] for _ in range(2)]
         assert told == [
             f"Health on port {port}: /live, /ready and /metrics.",
-            "Working. Press Ctrl-C or send SIGTERM to stop.",
+            "Worker ready. Press Ctrl-C or send SIGTERM to stop.",
         ]
         assert (await page(port, "/ready"))[0] == 200
         _, text = await page(port, "/metrics")

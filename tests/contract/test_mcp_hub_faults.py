@@ -20,7 +20,8 @@ from tests.servers.mcp_programs import approving, stdio, until_ended, writer
 from tests.servers.mcp_raw import part
 
 LOOK = frozenset({("world", "look"), ("world", "measure")})
-BROKEN = '{"n": "many"}\n[the answer is not what the tool declares: n: "many" is not of type integer]'
+BROKEN = """{"n": "many"}
+[the answer does not match the tool's declared output: n: "many" is not of type integer]"""
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def write(hub: McpHub, spec: ServerSpec, tool: str = "write", **arguments:
 
 async def test_a_server_that_dies_after_performing_leaves_the_outcome_unknown(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "dies_after")
-    with pytest.raises(CallOutcomeUnknownError, match=r"The MCP server world went away before it answered\."):
+    with pytest.raises(CallOutcomeUnknownError, match=r"The MCP server world ended before it answered\."):
         await write(hub, spec)
     await hub.definitions([spec])
     assert len(writer(counted)) == 1
@@ -59,7 +60,7 @@ async def test_a_server_that_dies_after_performing_leaves_the_outcome_unknown(hu
 async def test_a_server_that_dies_before_performing_leaves_the_outcome_unknown_too(hub: McpHub, counted: Path) -> None:
     """From here nobody can tell the two apart."""
     spec = stdio("mcp_counting", counted, "dies_before")
-    with pytest.raises(CallOutcomeUnknownError, match="went away before it answered"):
+    with pytest.raises(CallOutcomeUnknownError, match="ended before it answered"):
         await write(hub, spec)
     await hub.definitions([spec])
     assert writer(counted) == []
@@ -132,7 +133,7 @@ async def test_junk_on_the_output_is_not_quoted_in_the_log(
 ) -> None:
     caplog.set_level(logging.DEBUG, "coordination")
     await write(hub, stdio("mcp_counting", counted, "prints_junk"))
-    assert "world wrote a line that is no message of MCP" in caplog.text
+    assert "world wrote a line that is not an MCP message" in caplog.text
     assert "junk" not in caplog.text
 
 
@@ -177,7 +178,7 @@ async def test_questions_in_the_middle_of_a_call_are_declined(hub: McpHub, count
 async def test_a_server_that_wants_the_call_again_does_not_get_it(hub: McpHub, counted: Path, behaviour: str) -> None:
     spec = stdio("mcp_modern", counted, behaviour)
     if behaviour == "input_required":
-        with pytest.raises(CallOutcomeUnknownError, match="asked for more input in place of an answer"):
+        with pytest.raises(CallOutcomeUnknownError, match="asked for more input instead of answering"):
             await write(hub, spec)
     else:
         assert (await write(hub, spec)).is_error
@@ -194,7 +195,7 @@ async def test_a_server_that_speaks_only_the_newest_protocol_is_served_as_well(h
 
 async def test_a_call_whose_server_cannot_start_was_not_sent(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_startup", "exits")
-    with pytest.raises(CallNotSentError, match="ended while it was starting"):
+    with pytest.raises(CallNotSentError, match="exited while it was starting"):
         await approving(hub, [spec]).call(planned(), "key")
 
 
@@ -217,7 +218,7 @@ async def test_a_read_is_asked_again_once_when_its_server_died_under_it(hub: Mcp
 
 async def test_a_read_is_not_asked_a_third_time(hub: McpHub, counted: Path) -> None:
     spec = stdio("mcp_counting", counted, "dies_after")
-    with pytest.raises(ToolServerError, match="world went away before it answered"):
+    with pytest.raises(ToolServerError, match="world ended before it answered"):
         await hub.reader([spec], LOOK).read("world", "look", {})
     assert len(writer(counted)) == 2
 
@@ -249,7 +250,7 @@ async def test_a_call_on_a_connection_that_is_known_to_be_dead_was_not_sent(hub:
     spec = stdio("mcp_counting", counted, "tells_of_itself")
     session = await hub.connection(spec).session()
     await killed(hub, spec, await session.call("look", "{}"))
-    with pytest.raises(CallNotSentError, match="was gone before the call could be sent"):
+    with pytest.raises(CallNotSentError, match="ended before the call could be sent"):
         await session.call("write", "{}", key="key")
 
 

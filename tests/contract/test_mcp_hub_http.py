@@ -74,7 +74,7 @@ async def test_a_wrong_token_is_complained_of_without_showing_it(hub: McpHub, co
         with pytest.raises(ToolServerError) as caught:
             await hub.definitions([http(port, headers={"Authorization": "Bearer wrong-token"})])
     assert str(caught.value) == (
-        "The MCP server world refused our credentials (HTTP 401): the operator must correct its headers in the config."
+        "The MCP server world rejected the credentials (HTTP 401): the operator must correct its headers in the config."
     )
 
 
@@ -138,10 +138,10 @@ async def test_a_call_that_is_turned_away_was_not_sent_and_is_not_sent_elsewhere
         ("breaks", "answered HTTP 500"),
         ("gateway_times_out", "answered HTTP 504"),
         ("accepts_only", r"answered with nothing \(HTTP 202\)"),
-        ("shows_a_page", "answered with what is no message of MCP"),
-        ("half_an_answer", "broke the connection before it answered"),
-        ("garbles", "answered what can't be decoded"),
-        ("hangs_up", "broke the connection before it answered"),
+        ("shows_a_page", "answered with something that is not an MCP message"),
+        ("half_an_answer", "closed the connection before it answered"),
+        ("garbles", "sent an answer that can't be decoded"),
+        ("hangs_up", "closed the connection before it answered"),
     ],
 )
 async def test_a_call_without_a_proper_answer_is_unknown_and_left_its_connection_usable(
@@ -170,7 +170,7 @@ async def test_an_answer_beyond_all_bounds_is_not_read_to_its_end(
 
 async def test_a_stream_that_broke_off_is_resumed_but_the_call_is_not_sent_again(hub: McpHub, counted: Path) -> None:
     async with listening("mcp_http_raw", counted, "drops_the_stream") as (port, _):
-        with pytest.raises(CallOutcomeUnknownError, match="went away before it answered"):
+        with pytest.raises(CallOutcomeUnknownError, match="ended before it answered"):
             await approving(hub, [http(port)]).call(planned(), "key")
         await hub.aclose()
     first, *later = writer(counted)
@@ -207,7 +207,7 @@ async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for
     async with listening("mcp_http_raw", counted, "expires") as (port, _):
         session = await hub.connection(http(port)).session()
         await session.call("write", canonical({"n": 1}), key="key-1")
-        with pytest.raises(CallNotSentError, match="no longer knows our session"):
+        with pytest.raises(CallNotSentError, match="no longer knows the session"):
             await session.call("write", canonical({"n": 2}), key="key-2")
         await approving(hub, [http(port)]).call(planned(n=3), "key-3")
         await hub.aclose()
@@ -217,11 +217,14 @@ async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (403, "refused our credentials (HTTP 403): the operator must correct its headers in the config"),
-        (405, "does not take MCP messages at this address (HTTP 405): the operator must correct its url in the config"),
-        (429, "turns us away for too many requests (HTTP 429): the operator must wait, or raise its limit"),
+        (403, "rejected the credentials (HTTP 403): the operator must correct its headers in the config"),
+        (
+            405,
+            "does not accept MCP messages at this address (HTTP 405): the operator must correct its url in the config",
+        ),
+        (429, "rejects requests because there are too many (HTTP 429): the operator must wait, or raise its limit"),
         (308, "redirects to another address (HTTP 308): the operator must put the final one in the config"),
-        (502, "answered HTTP 502: the operator must see its log"),
+        (502, "answered HTTP 502: the operator must check its log"),
     ],
 )
 def test_what_a_server_says_to_a_handshake_is_put_in_terms_of_what_to_do(status: int, sentence: str) -> None:

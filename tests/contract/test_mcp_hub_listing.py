@@ -45,8 +45,8 @@ async def test_a_thousand_tools_on_ten_pages_are_all_listed_once(hub: McpHub) ->
     ("behaviour", "sentence"),
     [
         ("too_many", "lists more than 2,000 tools: the operator must use a server, or a setting of it, that offers"),
-        ("endless", "lists its tools without end: the operator must have this server repaired"),
-        ("nonsense", "does not answer as an MCP server does: the operator must check its command in the config"),
+        ("endless", "lists its tools without end: the operator must have this server fixed"),
+        ("nonsense", "does not answer like an MCP server: the operator must check its command in the config"),
     ],
 )
 async def test_a_list_that_cannot_be_used_is_refused(hub: McpHub, behaviour: str, sentence: str) -> None:
@@ -61,7 +61,7 @@ async def test_a_list_that_cannot_be_used_is_refused(hub: McpHub, behaviour: str
         ("same_cursor", ["again"], {}),
         # Two tools of one name: people would not know which one they approve, so that it is neither.
         ("duplicates", [], {"post": "is the name of two different tools"}),
-        ("not_a_number", [], {"odd": "is described in a form that is not plain JSON"}),
+        ("not_a_number", [], {"odd": "has a description that is not plain JSON"}),
     ],
 )
 async def test_what_can_be_used_of_a_list_is_used(
@@ -149,7 +149,7 @@ async def test_a_server_without_tools_has_none(hub: McpHub) -> None:
 async def test_a_server_that_does_not_answer_when_asked_again_is_complained_of(hub: McpHub, trigger: Path) -> None:
     spec = stdio("mcp_listing", "falls_silent", trigger, call_timeout=0.5)
     await hub.definitions([spec])
-    with pytest.raises(ToolServerError, match=r"did not answer within 0.5 s: the operator must see what keeps it"):
+    with pytest.raises(ToolServerError, match=r"did not answer within 0.5 s: the operator must find out why"):
         await hub.executor([spec]).definition_digest("world", "post")
 
 

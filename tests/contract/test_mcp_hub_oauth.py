@@ -171,8 +171,8 @@ async def test_a_server_that_demands_more_scopes_than_the_operator_gave_does_not
 @pytest.mark.parametrize(
     ("behaviour", "sentence"),
     [
-        ("refuses", "needs a token, and ADDRESS refuses us one (invalid_client): the operator must correct auth"),
-        ("breaks", "needs a token, and ADDRESS answered HTTP 500: the operator must see to it, or correct auth"),
+        ("refuses", "needs a token, and ADDRESS refuses to issue one (invalid_client): the operator must correct auth"),
+        ("breaks", "needs a token, and ADDRESS answered HTTP 500: the operator must fix it, or correct auth"),
         ("babbles", "needs a token, and ADDRESS answers with something else: the operator must correct auth"),
     ],
 )
@@ -193,12 +193,12 @@ async def test_a_refused_token_is_complained_of_in_words_of_ours(
         ("elsewhere", "says that tokens for it are for another address: the operator must correct its url in the"),
         (
             "foreign",
-            "takes tokens of another issuer than the one under its auth: the operator must correct that in the",
+            "accepts tokens of another issuer than the one under its auth: the operator must correct that in the",
         ),
         (
             "impostor",
-            "needs a token, and ADDRESS tells nobody where it gives them out, or can't be reached: the operator must "
-            "see to it, or correct the issuer or write token_url under auth in the",
+            "needs a token, and ADDRESS does not say where it issues them, or can't be reached: the operator must "
+            "fix it, or correct the issuer or set token_url under auth in the",
         ),
     ],
 )
@@ -220,7 +220,7 @@ async def test_an_authorization_server_that_is_away_is_complained_of(
     hub: McpHub, servers: OAuthServers, auth: ClientCredentials
 ) -> None:
     place = servers.opens("no-metadata", auth)
-    away = r"http://127\.0\.0\.1:9 .*can't be reached: the operator must see to it"
+    away = r"http://127\.0\.0\.1:9 .*can't be reached: the operator must fix it"
     with pytest.raises(ToolServerError, match=away):
         await hub.definitions([place.spec])
 
@@ -229,7 +229,7 @@ async def test_a_token_that_fails_to_be_renewed_is_no_death_of_the_server(hub: M
     place = servers.opens("closes")
     executor = approving(hub, [place.spec])
     assert len(await hub.definitions([place.spec])) == 2
-    refusal = r"needs a token, and .* refuses us one \(invalid_client\)"
+    refusal = r"needs a token, and .* refuses to issue one \(invalid_client\)"
     with pytest.raises(ToolServerError, match=refusal):
         await executor.definition_digest("world", "write")
     with pytest.raises(CallNotSentError, match=refusal):

@@ -66,6 +66,6 @@ async def test_a_start_that_fails_in_a_way_nobody_foresaw_is_told_as_that(
         raise KeyError("nobody foresaw this")
 
     monkeypatch.setattr(Connection, "_connect", broken)
-    with pytest.raises(ToolServerError, match="could not be started, for a reason that this program does not know"):
+    with pytest.raises(ToolServerError, match="could not be started, for an unknown reason"):
         await hub.definitions([stdio("mcp_lives")])
     assert "nobody foresaw this" in caplog.text

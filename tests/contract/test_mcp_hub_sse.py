@@ -82,12 +82,12 @@ async def test_an_address_without_either_transport_is_complained_of_as_before(hu
     ("behaviour", "error", "sentence"),
     [
         ("refuses", CallNotSentError, "answered HTTP 429"),
-        ("forgets", CallNotSentError, "no longer knows our session"),
+        ("forgets", CallNotSentError, "no longer knows the session"),
         ("objects", CallOutcomeUnknownError, "answered HTTP 400"),
         ("has_moved", CallNotSentError, "answered HTTP 405"),
         ("breaks", CallOutcomeUnknownError, "answered HTTP 500"),
-        ("hangs_up", CallOutcomeUnknownError, "broke the connection before it answered"),
-        ("ends_the_stream", CallOutcomeUnknownError, "went away before it answered"),
+        ("hangs_up", CallOutcomeUnknownError, "closed the connection before it answered"),
+        ("ends_the_stream", CallOutcomeUnknownError, "ended before it answered"),
         ("redirects", CallNotSentError, "answered HTTP 307"),
     ],
 )
@@ -113,6 +113,6 @@ async def test_an_approved_call_that_the_server_objects_to_is_not_posted_again(h
 
 async def test_credentials_are_not_taken_to_another_server_that_the_stream_names(hub: McpHub, counted: Path) -> None:
     async with listening("mcp_http_two_streams", counted, "sends_elsewhere") as (port, _):
-        with pytest.raises(ToolServerError, match="does not take MCP messages at this address"):
+        with pytest.raises(ToolServerError, match="does not accept MCP messages at this address"):
             await hub.definitions([http(port, path="/sse")])
     assert writer(counted) == []

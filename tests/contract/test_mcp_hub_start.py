@@ -66,8 +66,8 @@ async def test_a_server_that_exits_at_once_is_complained_of_and_its_words_are_in
     caplog.set_level(logging.INFO, "coordination")
     spec = stdio("mcp_startup", "exits", env={"SECRET_URL": SECRET})
     assert await complaint(hub, spec) == (
-        "The MCP server world ended while it was starting: the operator must run its command by hand and see why "
-        "(its own words are in the log)."
+        "The MCP server world exited while it was starting: the operator must run its command by hand to find out "
+        "why (its output is in the log)."
     )
     assert "no database at [secret]" in caplog.text
     assert "hunter2" not in caplog.text
@@ -77,7 +77,7 @@ async def test_a_server_that_hangs_is_given_up_at_its_deadline_and_killed(hub: M
     pid = tmp_path / "pid"
     spec = stdio("mcp_startup", "hangs", pid, start_timeout=1.0)
     assert await complaint(hub, spec) == (
-        "The MCP server world was not ready within 1 s: the operator must see what keeps it, "
+        "The MCP server world was not ready within 1 s: the operator must find out why, "
         "or give it more time in the config."
     )
     os.kill(int(pid.read_text()), 0)  # It is being ended, which takes a while, and nobody has waited for that.
@@ -119,7 +119,7 @@ async def test_a_program_that_is_no_server_is_given_up_at_its_deadline(hub: McpH
 @pytest.mark.parametrize("behaviour", ["echoes", "refuses_all"])
 async def test_a_program_that_answers_in_other_terms_is_complained_of(hub: McpHub, behaviour: str) -> None:
     assert await complaint(hub, stdio("mcp_startup", behaviour)) == (
-        "The MCP server world does not answer as an MCP server does: the operator must check its command in the config."
+        "The MCP server world does not answer like an MCP server: the operator must check its command in the config."
     )
 
 
@@ -155,8 +155,8 @@ async def test_an_old_server_that_ignores_what_it_does_not_know_starts_without_d
 async def test_every_server_that_cannot_start_is_named(hub: McpHub) -> None:
     specs = [replace(stdio("mcp_startup", "exits"), name=name) for name in ("one", "two")]
     text = await complaint(hub, *specs)
-    assert "server one ended" in text
-    assert "server two ended" in text
+    assert "server one exited" in text
+    assert "server two exited" in text
 
 
 async def test_all_who_wait_for_a_start_get_an_error_of_their_own(hub: McpHub) -> None:
@@ -168,7 +168,7 @@ async def test_all_who_wait_for_a_start_get_an_error_of_their_own(hub: McpHub) -
 
 async def test_a_server_that_failed_to_start_is_tried_again_at_its_next_use(hub: McpHub, tmp_path: Path) -> None:
     spec = stdio("mcp_startup", "fails_once", tmp_path / "marker")
-    assert "ended while it was starting" in await complaint(hub, spec)
+    assert "exited while it was starting" in await complaint(hub, spec)
     (tool,) = await hub.definitions([spec])
     assert tool.tool == "late"
 

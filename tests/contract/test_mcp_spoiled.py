@@ -97,7 +97,7 @@ async def test_a_refusal_with_words_is_the_servers_own_whatever_its_code(
 @pytest.mark.parametrize("wire", WIRES)
 async def test_an_answer_cut_in_the_middle_is_none(hub: McpHub, tmp_path: Path, wire: str) -> None:
     async with saying(tmp_path, wire, '"result": {"content": [{"type": "te') as spec:
-        with pytest.raises(CallOutcomeUnknownError, match=r"can't be read|no message of MCP"):
+        with pytest.raises(CallOutcomeUnknownError, match=r"can't be read|not an MCP message"):
             await approving(hub, [spec]).call(WRITE, "key")
         assert len(await hub.definitions([spec])) == 2
         await hub.aclose()

@@ -51,7 +51,7 @@ async def test_a_model_that_answers_in_words_does_not_work_and_is_told_what_to_d
 ) -> None:
     async with chat_server(WORDS) as server:
         trial = await tried(tmp_path, type=type_, base_url=server.base_url)
-    assert trial.problem.startswith("answers in words when asked to call a tool, which agents must do: ")
+    assert trial.problem.startswith("answers with text when asked to call a tool, which agents need: ")
     assert advice in trial.problem
 
 
@@ -110,7 +110,7 @@ async def nowhere(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.parametrize(
     ("models", "queue", "found"),
     [
-        (("first-of-these", "second"), (WORDS,), ("ollama", "first-of-these", "answers in words")),
+        (("first-of-these", "second"), (WORDS,), ("ollama", "first-of-these", "answers with text")),
         ((), (), ("ollama", "-", "has no model yet: `ollama pull qwen3:8b` gets one")),
     ],
 )
@@ -133,8 +133,8 @@ async def test_a_check_tries_the_models_if_it_is_told_to_and_warns_of_servers_th
         status = await asyncio.to_thread(check_commands.check, context, str(file), connects=True, tries=True)
     assert status is Exit.FAILED
     assert isinstance(context.stdout, io.StringIO)
-    assert "answers in words" in context.stdout.getvalue()
+    assert "answers with text" in context.stdout.getvalue()
     context = CliContext(environ={}, stdout=io.StringIO(), stderr=io.StringIO())
     assert await asyncio.to_thread(check_commands.check, context, str(file), connects=True) is Exit.DONE
     assert isinstance(context.stderr, io.StringIO)
-    assert "The model of one can't be asked: nothing listens at 127.0.0.1:" in context.stderr.getvalue()
+    assert "The model of one can't be reached: nothing listens at 127.0.0.1:" in context.stderr.getvalue()

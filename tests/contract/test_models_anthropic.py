@@ -371,13 +371,13 @@ async def test_three_rounds_of_a_long_conversation_are_mostly_read_from_the_cach
 
 
 REFUSALS: list[tuple[int, Json, ModelFault, str]] = [
-    (400, {"message": "prompt is too long: 210000 tokens > 200000 maximum"}, ModelFault.CONTEXT_TOO_LONG, "so much text"),
+    (400, {"message": "prompt is too long: 210000 tokens > 200000 maximum"}, ModelFault.CONTEXT_TOO_LONG, "that much text"),
     (400, {"message": "input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000"},
-     ModelFault.CONTEXT_TOO_LONG, "so much text"),
+     ModelFault.CONTEXT_TOO_LONG, "that much text"),
     (400, {"message": "Your credit balance is too low to access the Anthropic API."},
-     ModelFault.OUT_OF_BUDGET, "must add credit"),
+     ModelFault.OUT_OF_BUDGET, "is out of credit"),
     (429, {"type": "rate_limit_error", "message": "no", "details": {"error_code": "contract_spend_limit_reached"}},
-     ModelFault.OUT_OF_BUDGET, "must add credit"),
+     ModelFault.OUT_OF_BUDGET, "is out of credit"),
     (400, {"message": "temperature: range: 0..1"}, ModelFault.BAD_REQUEST, "must check temperature."),
     (400, {"message": "max_tokens: 32000 > 8192, which is the maximum allowed"}, ModelFault.BAD_REQUEST, "check max_tokens."),
     (400, {"message": "thinking.type: adaptive is not supported"}, ModelFault.BAD_REQUEST, "must check thinking."),
@@ -406,7 +406,7 @@ async def test_a_refusal_names_what_the_operator_must_change(
     ("stop", "fault", "words"),
     [
         ("max_tokens", ModelFault.CUT_OFF, "the operator must raise max_tokens"),
-        ("model_context_window_exceeded", ModelFault.CONTEXT_TOO_LONG, "can't take so much text"),
+        ("model_context_window_exceeded", ModelFault.CONTEXT_TOO_LONG, "can't process that much text"),
         ("refusal", ModelFault.REFUSED, "change the request"),
     ],
 )
@@ -464,7 +464,7 @@ async def test_events_that_make_no_sense_are_no_readable_reply(unexpected: Json)
     async with harness(Sends(writes=[event(each) for each in events])) as opened:
         error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
-    assert "not a readable reply" in str(error)
+    assert "can't be read" in str(error)
 
 
 async def test_events_and_deltas_of_kinds_to_come_are_passed_over() -> None:

@@ -67,17 +67,17 @@ def failing(status: int, **error: str) -> Fails:
 
 
 REFUSALS: list[tuple[Fails, ModelFault, bool, str]] = [
-    (failing(401, code="invalid_api_key"), ModelFault.AUTH, False, "refused the key OPENAI_API_KEY; the operator must"),
-    (failing(403), ModelFault.AUTH, False, "refused the key OPENAI_API_KEY"),
+    (failing(401, code="invalid_api_key"), ModelFault.AUTH, False, "rejected the key OPENAI_API_KEY; the operator must"),
+    (failing(403), ModelFault.AUTH, False, "rejected the key OPENAI_API_KEY"),
     (failing(429, type="requests", code="rate_limit_exceeded"), ModelFault.RATE_LIMITED, True, "too many requests"),
-    (failing(429, code="insufficient_quota"), ModelFault.OUT_OF_BUDGET, False, "must add credit"),
+    (failing(429, code="insufficient_quota"), ModelFault.OUT_OF_BUDGET, False, "is out of credit"),
     (failing(500, type="server_error"), ModelFault.OVERLOADED, True, "overloaded or failing"),
     (Fails(status=502, error="<html>Bad gateway</html>"), ModelFault.OVERLOADED, True, "overloaded or failing"),
     (failing(503), ModelFault.OVERLOADED, True, "overloaded or failing"),
     (failing(529, type="overloaded_error"), ModelFault.OVERLOADED, True, "overloaded or failing"),
     (failing(400, type="invalid_request_error", code="context_length_exceeded"), ModelFault.CONTEXT_TOO_LONG, False, ""),
     (Fails(status=400, error={"message": "This model's maximum context length is 8192", "type": "BadRequestError"}),
-     ModelFault.CONTEXT_TOO_LONG, False, "can't take so much text"),
+     ModelFault.CONTEXT_TOO_LONG, False, "can't process that much text"),
     (failing(404, code="model_not_found"), ModelFault.MISCONFIGURED, False, "must check model and base_url"),
     (Fails(status=404, error="<html>nothing</html>"), ModelFault.MISCONFIGURED, False, "must check model and base_url"),
     (Fails(status=307, headers={"Location": "/elsewhere"}), ModelFault.MISCONFIGURED, False, "base_url"),
@@ -210,19 +210,19 @@ async def test_an_endless_reply_is_stopped_at_the_limit() -> None:
         error = await opened.failure()
         await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
-    assert "passed 200,000 characters" in str(error)
+    assert "exceeded 200,000 characters" in str(error)
 
 
 async def test_an_endless_line_is_stopped_too() -> None:
     flood = [b"data: "] + [b"x" * 10_000] * 100
     async with harness(Sends(writes=flood, ending="hang"), options=ChatOptions(max_reply_characters=100_000)) as opened:
-        assert "passed 100,000 characters" in str(await opened.failure())
+        assert "exceeded 100,000 characters" in str(await opened.failure())
 
 
 async def test_endless_empty_calls_are_stopped_too() -> None:
     calls = [event({"choices": [{"delta": {"tool_calls": [{"index": n, "id": f"c{n}"}]}}]}) for n in range(200)]
     async with harness(Sends(writes=calls, ending="hang"), options=ChatOptions(max_reply_characters=10_000)) as opened:
-        assert "passed 10,000 characters" in str(await opened.failure())
+        assert "exceeded 10,000 characters" in str(await opened.failure())
 
 
 async def test_a_ten_megabyte_answer_arrives_whole() -> None:

@@ -40,20 +40,25 @@ FAILURES: list[tuple[list[Scripted], ModelFault, bool, str]] = [
         [failing(401, "authentication_error")],
         ModelFault.AUTH,
         False,
-        "refused the key ANTHROPIC_API_KEY; the operator must",
+        "rejected the key ANTHROPIC_API_KEY; the operator must",
     ),
-    ([failing(403, "permission_error")], ModelFault.AUTH, False, "refused the key ANTHROPIC_API_KEY"),
+    ([failing(403, "permission_error")], ModelFault.AUTH, False, "rejected the key ANTHROPIC_API_KEY"),
     ([failing(429, "rate_limit_error")], ModelFault.RATE_LIMITED, True, "too many requests"),
-    ([failing(400, "invalid_request_error", POOR)], ModelFault.OUT_OF_BUDGET, False, "must add credit"),
-    ([failing(400, "invalid_request_error", TOO_LONG)], ModelFault.CONTEXT_TOO_LONG, False, "can't take so much text"),
-    ([failing(413, "request_too_large")], ModelFault.CONTEXT_TOO_LONG, False, "can't take so much text"),
+    ([failing(400, "invalid_request_error", POOR)], ModelFault.OUT_OF_BUDGET, False, "is out of credit"),
+    (
+        [failing(400, "invalid_request_error", TOO_LONG)],
+        ModelFault.CONTEXT_TOO_LONG,
+        False,
+        "can't process that much text",
+    ),
+    ([failing(413, "request_too_large")], ModelFault.CONTEXT_TOO_LONG, False, "can't process that much text"),
     ([failing(404, "not_found_error")] * 2, ModelFault.MISCONFIGURED, False, "must check model and base_url"),
     ([failing(500)], ModelFault.OVERLOADED, True, "overloaded or failing"),
     ([failing(529, "overloaded_error")], ModelFault.OVERLOADED, True, "overloaded or failing"),
     ([Breaks(ending="end", event=OVERLOADED)], ModelFault.OVERLOADED, True, "overloaded or failing"),
     ([Breaks(ending="cut")], CUT, True, "broke off in the middle"),
     ([Breaks(ending="end")], CUT, True, "broke off in the middle"),
-    ([Breaks(ending="end", events=0)], CUT, True, "not a readable reply"),
+    ([Breaks(ending="end", events=0)], CUT, True, "can't be read"),
     ([Says(text="I", stop="refusal")], ModelFault.REFUSED, False, "change the request"),
     ([Says(text="I", stop="max_tokens")] * 4, CUT, False, "must raise max_output_tokens"),
 ]
@@ -135,7 +140,7 @@ async def test_a_model_that_calls_only_what_does_not_exist_is_stopped() -> None:
         error = await opened.failure()
         assert len(opened.backend.requests) in (12, 13)
     assert (error.fault, error.is_retryable) == (CUT, False)
-    assert "calls that come to nothing" in str(error)
+    assert "calls that have no effect" in str(error)
 
 
 async def test_an_endless_reply_is_stopped_at_the_limit() -> None:
@@ -144,7 +149,7 @@ async def test_an_endless_reply_is_stopped_at_the_limit() -> None:
         error = await opened.failure()
         await opened.backend.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (CUT, False)
-    assert "passed 100,000 characters" in str(error)
+    assert "exceeded 100,000 characters" in str(error)
 
 
 async def test_a_program_that_is_not_there_is_the_operators_to_install() -> None:
@@ -159,7 +164,7 @@ async def test_a_program_that_ends_at_once_says_so(script: str, tmp_path: Path) 
     async with harness(options=ClaudeCodeOptions(program=_program(tmp_path, script))) as opened:
         error = await opened.failure()
     assert (error.fault, error.is_retryable) == (ModelFault.MISCONFIGURED, False)
-    assert "ended as soon as it was started" in str(error)
+    assert "exited right after it was started" in str(error)
 
 
 async def test_a_program_that_does_not_listen_is_not_waited_for(tmp_path: Path) -> None:

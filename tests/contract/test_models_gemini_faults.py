@@ -62,7 +62,7 @@ async def test_a_server_of_another_kind_is_named_as_such() -> None:
 
 async def test_a_call_that_gemini_itself_could_not_read_says_so() -> None:
     async with harness(Says(finish="MALFORMED_FUNCTION_CALL")) as opened:
-        assert "wrote a tool call that can't be read" in str(await opened.failure())
+        assert "wrote a tool call that can't be parsed" in str(await opened.failure())
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_an_endless_reply_is_stopped_at_the_limit(flood: list[bytes]) -> N
         error = await opened.failure()
         await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
-    assert "passed 200,000 characters" in str(error)
+    assert "exceeded 200,000 characters" in str(error)
 
 
 async def test_an_endless_refusal_is_not_read_to_its_end() -> None:

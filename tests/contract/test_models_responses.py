@@ -310,9 +310,9 @@ async def test_three_rounds_of_a_long_conversation_are_mostly_read_from_the_cach
 
 REFUSALS: list[tuple[Json, ModelFault, str]] = [
     ({"code": "context_length_exceeded", "message": "Your input exceeds the context window of this model."},
-     ModelFault.CONTEXT_TOO_LONG, "can't take so much text"),
+     ModelFault.CONTEXT_TOO_LONG, "can't process that much text"),
     ({"code": "model_not_found"}, ModelFault.MISCONFIGURED, "must check model and base_url"),
-    ({"code": "insufficient_quota"}, ModelFault.OUT_OF_BUDGET, "must add credit"),
+    ({"code": "insufficient_quota"}, ModelFault.OUT_OF_BUDGET, "is out of credit"),
     ({"code": "invalid_prompt", "message": "flagged"}, ModelFault.REFUSED, "change the request"),
     ({"param": "reasoning.effort", "code": "unsupported_value"}, ModelFault.BAD_REQUEST, "must check reasoning."),
     ({"param": "text.verbosity", "code": "unsupported_value"}, ModelFault.BAD_REQUEST, "must check text."),

@@ -109,13 +109,13 @@ def failing(status: int, **error: object) -> Fails:
 
 
 REFUSALS: list[tuple[Fails, ModelFault, bool, str]] = [
-    (failing(401, type="authentication_error"), ModelFault.AUTH, False, "refused the key "),
+    (failing(401, type="authentication_error"), ModelFault.AUTH, False, "rejected the key "),
     (failing(403, type="permission_error"), ModelFault.AUTH, False, "the operator must set a valid one"),
-    (failing(402, type="billing_error"), ModelFault.OUT_OF_BUDGET, False, "must add credit"),
+    (failing(402, type="billing_error"), ModelFault.OUT_OF_BUDGET, False, "is out of credit"),
     (failing(404, type="not_found_error"), ModelFault.MISCONFIGURED, False, "must check model and base_url"),
     (Fails(status=404, error="<html>nothing</html>"), ModelFault.MISCONFIGURED, False, "must check model and base_url"),
     (Fails(status=307, headers={"Location": "/elsewhere"}), ModelFault.MISCONFIGURED, False, "base_url"),
-    (failing(413, type="request_too_large"), ModelFault.CONTEXT_TOO_LONG, False, "can't take so much text"),
+    (failing(413, type="request_too_large"), ModelFault.CONTEXT_TOO_LONG, False, "can't process that much text"),
     (failing(422), ModelFault.BAD_REQUEST, False, "the options of this model"),
     (failing(429), ModelFault.RATE_LIMITED, True, "too many requests"),
     (failing(500, type="api_error"), ModelFault.OVERLOADED, True, "overloaded or failing"),
@@ -277,19 +277,19 @@ async def test_an_endless_reply_is_stopped_at_the_limit(vendor: Vendor) -> None:
         error = await opened.failure()
         await opened.server.until(open_replies=0)
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, False)
-    assert "passed 200,000 characters" in str(error)
+    assert "exceeded 200,000 characters" in str(error)
 
 
 async def test_an_endless_line_is_stopped_too(vendor: Vendor) -> None:
     flood = Sends(writes=[b"data: ", *[b"x" * 10_000] * 100], ending="hang")
     async with vendor.harness(flood, options=vendor.options(max_reply_characters=100_000)) as opened:
-        assert "passed 100,000 characters" in str(await opened.failure())
+        assert "exceeded 100,000 characters" in str(await opened.failure())
 
 
 async def test_endless_empty_parts_are_stopped_too(vendor: Vendor) -> None:
     flood = Sends(writes=[vendor.begun(), *[event(vendor.small(n)) for n in range(300)]], ending="hang")
     async with vendor.harness(flood, options=vendor.options(max_reply_characters=10_000)) as opened:
-        assert "passed 10,000 characters" in str(await opened.failure())
+        assert "exceeded 10,000 characters" in str(await opened.failure())
 
 
 async def test_a_ten_megabyte_answer_arrives_whole(vendor: Vendor) -> None:

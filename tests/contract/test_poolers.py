@@ -80,9 +80,9 @@ def test_who_watches_health_prepares_no_statement_that_a_pooler_would_lose(poole
 @pytest.mark.parametrize(
     ("error", "words", "kind"),
     [
-        (psycopg.errors.DiskFull(), "The disk is full that holds the database log at db;", StorageError),
-        (psycopg.errors.TooManyConnections(), "takes no more connections", DatabaseAwayError),
-        (psycopg.errors.ReadOnlySqlTransaction(), "may only be read, as a standby", DatabaseAwayError),
+        (psycopg.errors.DiskFull(), "The disk with the database log at db is full;", StorageError),
+        (psycopg.errors.TooManyConnections(), "accepts no more connections", DatabaseAwayError),
+        (psycopg.errors.ReadOnlySqlTransaction(), "is a read-only standby", DatabaseAwayError),
         (psycopg.errors.AdminShutdown(), "does not answer", DatabaseAwayError),
     ],
     ids=lambda value: type(value).__name__,
@@ -114,5 +114,5 @@ async def test_tables_that_a_newer_dbos_made_are_not_written_to(direct: str, tmp
 async def test_a_file_that_is_deleted_under_a_running_worker_is_noticed(tmp_path: Path) -> None:
     async with open_quick(sqlite_url(tmp_path)) as engine, engine.running(Hands().perform):
         (tmp_path / "log.sqlite").unlink()
-        with pytest.raises(StorageError, match=r"The database file .* is not there any more"):
+        with pytest.raises(StorageError, match=r"The database file .* no longer exists"):
             await engine.stuck(0.5)

@@ -154,9 +154,9 @@ async def test_a_file_alone_is_a_request_and_an_order_with_a_file_is_an_order(ha
 @pytest.mark.parametrize(
     ("name", "content", "kind", "words"),
     [
-        ("shot.png", b"\x89PNG", "image/png", "can't show pictures"),
-        ("a.bin", b"\xff\xfe\x00", "application/octet-stream", "no text in UTF-8"),
-        ("a.txt", b"x" * (LONGEST_FILE + 1), "text/plain", "is longer than"),
+        ("shot.png", b"\x89PNG", "image/png", "can't show images"),
+        ("a.bin", b"\xff\xfe\x00", "application/octet-stream", "not a text file in UTF-8"),
+        ("a.txt", b"x" * (LONGEST_FILE + 1), "text/plain", "is larger than"),
     ],
 )
 async def test_a_file_that_agents_can_not_have_is_refused_in_words_and_nothing_begins(
@@ -188,7 +188,7 @@ async def test_a_picture_on_somebody_elses_message_is_left_out_and_said_to_all(h
     picture = harness.server.share("shot.png", b"\x89PNG", "image/png")
     await harness.somebody().shortcut("The site is down", ts="1700000000.000009", files=[picture])
     prompt = (await begun(harness)).prompt
-    assert prompt.startswith("The site is down\n[I can't show pictures")
+    assert prompt.startswith("The site is down\n[I can't show images")
     assert "shot.png" in harness.server.private_messages[0]["text"]
 
 

@@ -186,7 +186,7 @@ async def test_an_installation_asks_for_what_the_manifest_says(
 
 def test_a_feature_that_there_is_not_is_named() -> None:
     environ = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "c", "SLACK_SIGNING_SECRET": "s"}
-    with pytest.raises(ConfigError, match="SLACK_FEATURES takes agent, chat-tools, approvals, none"):
+    with pytest.raises(ConfigError, match="SLACK_FEATURES must be one or more of: agent, chat-tools, approvals, none"):
         slack_settings(Environment({**environ, "SLACK_FEATURES": "agents"}))
 
 

@@ -240,7 +240,7 @@ def test_the_text_beside_the_blocks_has_the_first_lines() -> None:
     text = rendered(card_of(waiting(POST, REMOVE)), Ids()).text
     assert text.split("\n")[:4] == [
         "🔵 Decide: “Tell everyone about the power cut on Friday”",
-        "asked by rita",
+        "requested by rita",
         "1 board · post_notice (sends)",
         "2 board · remove_notice (deletes, may destroy)",
     ]
@@ -339,7 +339,7 @@ def test_what_will_happen_comes_first_and_what_machines_need_last() -> None:
     card = card_of(waiting(POST, REMOVE))
     kinds = [(block["type"], json.dumps(block, ensure_ascii=False)) for block in rendered(card, Ids()).blocks]
     texts = [text for _, text in kinds]
-    assert "asked by " in texts[1]
+    assert "requested by " in texts[1]
     assert "*1*  `board` · `post_notice`  _sends_" in texts[2]
     assert "⚠️ _deletes, may destroy_" in texts[3]
     assert [kind for kind, text in kinds if "digest" in text] == ["context"]

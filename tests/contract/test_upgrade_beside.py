@@ -186,7 +186,7 @@ def test_a_table_that_is_never_free_is_told_and_nothing_has_changed(
 ) -> None:
     url, _ = locked
     monkeypatch.setattr(schema, "_LOCK_TRIES", 2)
-    with pytest.raises(StorageError, match="is in use without a pause"):
+    with pytest.raises(StorageError, match="is locked"):
         schema.migrate(url)
     with psycopg.connect(url) as connection:
         assert connection.execute(f"SELECT version_num FROM {schema.VERSION_TABLE}").fetchone() == ("0005",)

@@ -124,7 +124,7 @@ class Harness:
         """Somebody asks; returns the card of the run."""
         used = await (who or self.rita).types("massgen", prompt=prompt, config=config)
         answer = await told(self.server, used)
-        assert "has begun" in answer, answer
+        assert "has started" in answer, answer
         return await self.card(run_in(answer))
 
     async def planned(self, prompt: str = "Tell everyone", config: str = "") -> Message:

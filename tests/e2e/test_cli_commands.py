@@ -70,7 +70,7 @@ def test_a_plan_is_edited_and_its_editor_does_not_approve_it(program: Program) -
     for arguments, sentence in (
         (["edit", run, "1", "title"], "EDITOR"),
         (["edit", run, "1", "--value", "{}"], "do not fit the tool"),
-        (["withdraw", run], "nothing to take back"),
+        (["withdraw", run], "nothing to withdraw"),
     ):
         ended = program.run(*arguments)
         assert ended.status != 0, arguments
@@ -116,9 +116,9 @@ def test_a_database_that_can_not_be_is_told_in_a_sentence_that_keeps_its_passwor
 
 def test_a_folder_that_can_not_be_made_is_told_in_a_sentence(program: Program, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
-    assert "can't be made" in said(program.run("history", XDG_STATE_HOME=str(tmp_path / "file")), 2)
+    assert "can't be created" in said(program.run("history", XDG_STATE_HOME=str(tmp_path / "file")), 2)
     told = said(program.run("history", MASSGEN_BOT_STATE="~nobody-of-that-name/state"), 2)
-    assert "name a folder with MASSGEN_BOT_STATE" in told
+    assert "set MASSGEN_BOT_STATE to a folder" in told
 
 
 def test_every_complaint_about_a_configuration_is_told_at_once(program: Program) -> None:
@@ -207,10 +207,18 @@ def test_what_can_be_read_of_a_run(program: Program) -> None:
     assert f"massgen-bot approve {name} --digest" in status.out
     show = program.run("show", name, "--story")
     assert show.status == 0
-    for wanted in ("Request", "Coordination", "round", "agent2.2", "Votes", "voted agent2", "the agents begin"):
+    for wanted in (
+        "Request",
+        "Coordination",
+        "round",
+        "agent2.2",
+        "Votes",
+        "voted agent2",
+        "the agents started planning",
+    ):
         assert wanted in show.out
     (row,) = [line for line in program.run("history").out.splitlines() if name in line]
-    assert "waits for a decision" in row
+    assert "waiting for a decision" in row
     assert "Street party" in row
     spent = program.run("spend")
     assert spent.status == 0
@@ -276,10 +284,10 @@ def test_workers_are_listed_with_what_they_have_in_hand(program: Program) -> Non
         listed = program.run("workers")
         assert (listed.status, listed.err) == (0, "")
         here = f"{re.escape(platform.node())}:{worker.pid}"
-        assert re.fullmatch(rf"slot-0 · {here} · for [^·]+ · heard of \d+ s ago · idle\n", listed.out), listed.out
+        assert re.fullmatch(rf"slot-0 · {here} · for [^·]+ · last seen \d+ s ago · idle\n", listed.out), listed.out
         worker.send_signal(signal.SIGTERM)
         assert end_of(worker).status == 0
-    assert program.run("workers").out == "No worker runs on this database.\n"
+    assert program.run("workers").out == "No worker is running on this database.\n"
 
 
 def shaky_run(program: Program, behaviour: str) -> tuple[str, Path]:

@@ -58,7 +58,7 @@ def test_what_was_typed_before_the_question_answers_nothing(program: Program) ->
         terminal.until(DECIDE)
         terminal.type("\x1b[A")
         terminal.type("r")
-        terminal.until("Reason (Enter for none):")
+        terminal.until("Reason (press Enter to skip):")
         terminal.type("not now\n")
         terminal.until("Rejected")
         assert terminal.end() == 4
@@ -205,7 +205,7 @@ def test_a_doubt_is_shown_with_the_whole_call_and_settled_with_one_key(program: 
         terminal.until("2 calls may destroy something. Approve 2 calls?")
         terminal.type("y")
         terminal.until("may or may not have happened")
-        terminal.until("What became of it?  [h]appened  [r]un it  [s]top")
+        terminal.until("What happened to it?  [h]appened  [r]un it  [s]top")
         terminal.type("h")
         terminal.until("✔ Done")
         assert terminal.end() == 0

@@ -86,7 +86,7 @@ def test_the_help_is_in_the_language_that_the_process_began_with(tmp_path: Path)
     helped = subprocess.run(
         [sys.executable, "-m", "bot", "--help"], cwd=ROOT, env=surroundings, capture_output=True, timeout=60, check=True
     )
-    assert "Die neuesten Läufe." in helped.stdout.decode()
+    assert "Die neuesten Läufe auflisten." in helped.stdout.decode()
 
 
 def test_a_language_that_is_not_there_is_one_sentence(program: Program) -> None:
@@ -132,7 +132,7 @@ def test_wanted_changes_give_another_plan_with_another_digest(program: Program) 
     assert new["digest"] != old["digest"]
     stale = program.run("approve", waiting.run, "--digest", str(old["digest"]))
     assert (stale.status, program.writes()) == (3, [])
-    assert "not the latest plan" in stale.err
+    assert "replaced by a newer one" in stale.err
     digest = str(new["digest"])
     assert program.run("approve", waiting.run, "--digest", f"{digest[:4]}-{digest[4:8]}").status == 0
     assert program.writes() == planned(new)

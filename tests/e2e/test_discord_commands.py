@@ -48,7 +48,7 @@ async def test_commands_are_written_once_and_again_only_when_they_changed(
     assert admin["description_localizations"] == {"de": "Konfigurationen, wer freigibt, Grenzen und das Protokoll."}
     assert not any(each.get("name_localizations") for each in server.commands[""] if each["name"] == "massgen")
     (from_message,) = (each for each in server.commands[""] if each["type"] == 3)
-    assert from_message["name_localizations"] == {"de": "Daraus einen Plan machen"}
+    assert from_message["name_localizations"] == {"de": "Plan aus dieser Nachricht"}
     admin["description_localizations"] = {"de": "ein älterer Text"}
     assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord now has 4 commands.\n"
     server.commands[""][0]["description"] = "an older text"
@@ -120,15 +120,14 @@ async def test_the_doctor_says_whom_each_rule_of_approval_names(server: DiscordS
     assert status == 2
     assert f"ok  home: configuration ops: the user alice is {alice}." in out
     assert (
-        f"!!  home: configuration ops: the role or group ops counts as 42, as it was when it was first looked up, and is {ops} now."
+        f"!!  home: configuration ops: the role or group ops counts as 42, as when it was first looked up, but is {ops} now."
         in out
     )
     assert f"!!  home: configuration ops: the role or group twins is 2 different ones ({twin}, " in out
-    assert "!!  home: configuration ops: the role or group captains is nobody here. The operator must" in out
-    assert f"ok  home: approvers that were set for the channel {server.channel}: the role or group {ops} is ops." in out
+    assert "!!  home: configuration ops: the role or group captains doesn't exist here. The operator must" in out
+    assert f"ok  home: approvers set for the channel {server.channel}: the role or group {ops} is ops." in out
     assert (
-        "!!  home: approvers that were set for all channels: the role or group 4711 is nobody here. An administrator"
-        in out
+        "!!  home: approvers set for all channels: the role or group 4711 doesn't exist here. An administrator" in out
     )
 
 
@@ -149,8 +148,8 @@ async def test_tools_without_a_server_to_stay_in_are_not_lent(server: DiscordSer
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [
-        (403, {"message": "Missing Access", "code": 50001}, "the bot is not on it"),
-        (404, {"message": "Unknown Guild", "code": 10004}, "the bot is not on it"),
+        (403, {"message": "Missing Access", "code": 50001}, "the bot is not in it"),
+        (404, {"message": "Unknown Guild", "code": 10004}, "the bot is not in it"),
         (400, {"message": "Invalid Form Body", "code": 50035}, "Discord refused the request: Invalid Form Body"),
     ],
 )

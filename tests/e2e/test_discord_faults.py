@@ -65,7 +65,7 @@ async def test_in_a_storm_the_card_comes_to_show_the_log_and_one_decision_counts
         assert await is_in_step(harness, card)
         decisions = [each for each in await harness.events(card) if isinstance(each, e.ApprovalGiven)]
         assert len(decisions) == 1
-        await server.until(lambda: "every call has its receipt" in harness.story(card))
+        await server.until(lambda: "every call has a result" in harness.story(card))
         assert harness.cards() == [card]
     assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
     assert server.resumed == 1
@@ -80,7 +80,7 @@ async def test_the_first_answer_to_an_interaction_may_be_lost(harness: Harness) 
         card = await harness.planned(config="ops")
         server.faults.append(Fault("POST", "/callback$"))
         refused = await harness.rita.clicks(card, "Approve")
-        assert "somebody else must decide" in await refusal(server, refused)
+        assert "someone else must decide" in await refusal(server, refused)
         server.faults.append(Fault("POST", "/callback$"))
         await harness.alice.clicks(card, "Approve")
         await harness.ends(card, "Done")
@@ -164,7 +164,7 @@ async def test_a_run_goes_on_although_its_channel_was_deleted(harness: Harness) 
         run = run_in(card.text)
         del server.guild.channels[card.channel]
         cancelled = await harness.rita.types("massgen-runs cancel", where=other, run=run)
-        assert "is stopped" in await told(server, cancelled)
+        assert "was stopped" in await told(server, cancelled)
         shown = await told(server, await harness.rita.types("massgen-runs show", where=other, run=run))
         assert "Cancelled" in shown
         fine = await told(server, await harness.rita.types("massgen", where=other, prompt="x"))
@@ -186,7 +186,7 @@ async def test_where_the_bot_may_not_write_any_more_who_asked_is_told_and_it_goe
         server.guild.denied[server.channel] = 1 << 10
         await harness.rejects(harness.alice, card, "shorter", "Request changes")
         await server.until(lambda: harness.private_messages(harness.rita))
-        assert "ask a server admin to give my role these permissions" in harness.private_messages(harness.rita)[0].text
+        assert "A server admin must give my role these permissions" in harness.private_messages(harness.rita)[0].text
         assert "Two lines" in card.text
         server.guild.denied.clear()
         harness.clock.skip(5)
@@ -239,7 +239,7 @@ async def test_a_plan_that_can_be_shown_neither_inline_nor_as_a_file_has_no_appr
         assert "characters are only in plan" in whole.text.replace("\\", "")
         server.takes_files = False
         card = await harness.planned(config="long")
-        assert "can't hold the whole plan" in card.text
+        assert "fits neither on this card nor into a file" in card.text
         assert "Approve 1 call" not in card.labels
         await harness.rejects(harness.alice, card, "too long")
         await harness.ends(card, "Rejected")

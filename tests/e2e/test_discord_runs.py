@@ -54,7 +54,7 @@ async def test_wanted_changes_lead_to_another_plan_and_old_buttons_say_so(harnes
         assert first.digest != second.digest
         assert card.button("Approve 1 call") != old
         stale = await harness.alice.clicks(card, "", custom_id=old)
-        assert "not the latest plan" in await refusal(harness.server, stale)
+        assert "replaced by a newer one" in await refusal(harness.server, stale)
         assert harness.writes() == []
         own = await harness.alice.clicks(card, "Approve")
         assert "This plan follows what you said" in await refusal(harness.server, own)
@@ -94,7 +94,7 @@ async def test_those_of_a_role_are_called_once_when_a_plan_waits(harness: Harnes
         await harness.rejects(harness.alice, card, "shorter", "Request changes")
         await harness.shows(card, "Decide", "short")
         await harness.server.until(lambda: len(_called(harness, card, ops)) == 2)
-    assert "waits for your decision" in str(_called(harness, card, ops)[0])
+    assert "waiting for your decision" in str(_called(harness, card, ops)[0])
 
 
 def _called(harness: Harness, card: Message, role: str) -> list[object]:
@@ -167,7 +167,7 @@ async def test_who_clicks_while_discord_does_not_tell_who_they_are_hears_that_an
         missing: dict[str, object] = {"message": "Missing Access", "code": 50001}
         harness.server.faults.append(Fault("GET", f"/members/{harness.alice.id}$", status=403, body=missing))
         silent = await harness.alice.clicks(copy, "Approve")
-        assert "does not tell" in await refusal(harness.server, silent)
+        assert "can't say right now" in await refusal(harness.server, silent)
         assert harness.writes() == []
         await harness.alice.clicks(copy, "Approve")
         await harness.ends(card, "Done")
@@ -206,7 +206,7 @@ async def test_a_run_is_cancelled_by_its_button_or_by_its_name_and_asked_again(h
         await harness.ends(card, "Cancelled")
         other = await harness.asks("Tell nobody", "slow")
         run = run_in(other.text)
-        assert f"Run {run} is stopped" in await told(
+        assert f"Run {run} was stopped" in await told(
             harness.server, await harness.rita.types("massgen-runs cancel", run=run)
         )
         await harness.ends(other, "Cancelled")
@@ -226,7 +226,7 @@ async def test_a_mention_in_the_thread_goes_on_with_the_conversation(harness: Ha
         card = await harness.planned("Tell everyone")
         await harness.alice.clicks(card, "Approve")
         await harness.ends(card, "Done")
-        await harness.server.until(lambda: "every call has its receipt" in harness.story(card))
+        await harness.server.until(lambda: "every call has a result" in harness.story(card))
         await harness.mallory.writes("nice", card.id)
         await harness.rita.writes("Now the leads", card.id, mentions_bot=True)
         await harness.server.until(lambda: "Decide" in harness.story(card))
@@ -249,7 +249,7 @@ async def test_a_doubtful_call_waits_for_a_person_over_a_restart(harness: Harnes
         assert "may destroy something" in await told(harness.server, question)
         assert harness.writes() == []
         await harness.alice.clicks(question.private[0], "Yes, approve")
-        await harness.shows(card, "Needs a person", "went away before it answered.\n")
+        await harness.shows(card, "Needs a person", "ended before it answered.\n")
         assert len(harness.writes()) == 1
     async with harness.bot():
         assert card.labels == ["It happened", "It didn't happen, run it now", "Stop here"]
@@ -414,7 +414,7 @@ async def test_whoever_may_not_decide_is_told_why_in_private_changes_nothing_and
         approve, shown = card.button("Approve"), dict(card.payload)
         forged = f"mg:b:{'A' * 22}"
         attempts = {
-            "somebody else must decide": await harness.rita.clicks(card, "Approve"),
+            "someone else must decide": await harness.rita.clicks(card, "Approve"),
             f"Only <@&{ops}> can decide on this plan": await harness.mallory.clicks(card, "Approve"),
             "no such button": await harness.alice.clicks(card, "", custom_id=forged),
             "out of date": await harness.alice.clicks(other, "", custom_id=approve),

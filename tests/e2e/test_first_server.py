@@ -46,7 +46,7 @@ def test_the_last_words_of_a_server_that_dies_are_told_without_secrets(
 ) -> None:
     ended = program.run(*command, config)
     assert ended.status == 1
-    assert "board wrote last to its standard error:\n    no database at [secret]\n" in ended.err
+    assert "The last lines of board on standard error:\n    no database at [secret]\n" in ended.err
     assert "hunter2" not in ended.out + ended.err
 
 

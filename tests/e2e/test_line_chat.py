@@ -65,7 +65,7 @@ class LineChatHarness:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         client = Client(reader, writer)
         self.clients.append(client)
-        await client.says(f"hello {name}\nhelp", "exactly what they approve is done")
+        await client.says(f"hello {name}\nhelp", "exactly what people approve is done")
         return client
 
 

@@ -103,7 +103,7 @@ def test_what_names_a_person_is_removed_once_it_is_over_and_the_rest_stays_prova
     assert (forget(url, person, "", at=NOW, removes=False).runs, len(requests(url))) == (1, 2)
     ended = program.run("forget", person)
     assert (ended.status, ended.out.splitlines()[0]) == (1, "1 run was removed.")
-    assert "1 run that names them is not over yet" in ended.out
+    assert "1 run that names them has not ended" in ended.out
     (waits,) = forget(url, person, "", at=NOW).unfinished
     assert "Cancelled" in program.run("cancel", waits).out
     assert forget(url, person, "", at=NOW).runs == 1

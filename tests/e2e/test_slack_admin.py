@@ -20,9 +20,9 @@ async def test_words_after_the_command_are_answered_to_the_one_who_said_them(har
     assert "There are no runs" in await harness.told("rita", "status")
     card = await harness.planned()
     run = run_in(card.text)
-    assert f"{run} · waits for a decision" in await harness.told("rita", "status")
+    assert f"{run} · waiting for a decision" in await harness.told("rita", "status")
     assert "There are no runs" in await harness.told("alice", "status")
-    assert f"{run} · waits for a decision" in await harness.told("alice", "history")
+    assert f"{run} · waiting for a decision" in await harness.told("alice", "history")
     shown = await harness.told("alice", f"status {run.lower()}")
     assert "Tell everyone" in shown
     assert shown.index("round 1") < shown.index("agent1 voted agent1")
@@ -56,13 +56,13 @@ async def test_the_app_home_shows_what_waits_for_its_owner_their_runs_the_config
         await harness.somebody(who).opens_home()
         await harness.server.until(lambda: len(harness.server.homes) == len(homes) + 1)
         homes[who] = said_in(harness.server.homes[f"U{who.upper()}"]["blocks"])
-    waiting, _, own = homes["alice"].partition("Asked by you")
+    waiting, _, own = homes["alice"].partition("Requested by you")
     assert run in waiting
     assert run not in own
-    waiting, _, own = homes["rita"].partition("Asked by you")
+    waiting, _, own = homes["rita"].partition("Requested by you")
     assert run in own
-    assert run not in waiting, "somebody else must decide"
-    assert "Nothing waits for you" in homes["mallory"]
+    assert run not in waiting, "someone else must decide"
+    assert "Nothing is waiting for you" in homes["mallory"]
     assert run not in homes["mallory"]
     assert all("ops applies here: nothing else was set" in each and "1 run ·" in each for each in homes.values())
 
@@ -171,8 +171,8 @@ async def test_approvers_are_picked_in_a_window_by_administrators_alone(harness:
     await ada.fills_in(window, picked)
     said = await harness.private_message(before)
     assert "in all channels" in said
-    assert "2 approvals at least" in said
-    assert "not by the one who asked" in said
+    assert "at least 2 approvals" in said
+    assert "not by the requester" in said
     for number in ("S0LEADERS1", "U0BOBBY22"):
         assert number in str(server.private_messages[before])
     before, views = len(server.private_messages), len(server.views)

@@ -115,9 +115,9 @@ async def test_the_doctor_finds_everything_well(ran: Runs, server: SlackServer) 
     assert "any full member may approve" in out
     german = {"MASSGEN_BOT_LANGUAGE": "de", "SLACK_API_URL": f"{server.address}/api", **SOCKET}
     _, out, _ = await ran("doctor", "slack", **german)
-    assert "ok  Das App-Token ist gut: Socket Mode funktioniert." in out
+    assert "ok  Das App-Token funktioniert: Socket Mode ist bereit." in out
     _, _, err = await ran("slack", MASSGEN_BOT_LANGUAGE="de")
-    assert json.loads(err)["message"].startswith("Trag das Bot-Token deiner Slack-App (xoxb-…) in SLACK_BOT_TOKEN ein")
+    assert json.loads(err)["message"].startswith("In SLACK_BOT_TOKEN gehört das Bot-Token der Slack-App (xoxb-…)")
     assert "#general" in out
 
 
@@ -158,13 +158,13 @@ async def test_the_doctor_says_whom_each_rule_of_approval_names(ran: Runs, serve
     status, out, _ = await ran("doctor", "slack", **environ)
     assert status == 2
     assert "ok  configuration ops: the role or group ops is S1." in out
-    assert "!!  configuration ops: the role or group captains is nobody here. The operator must" in out
+    assert "!!  configuration ops: the role or group captains doesn't exist here. The operator must" in out
     assert "ok  configuration ops: the user UALICE0001 is alice." in out
-    assert "!!  configuration ops: the user UNOBODY001 is nobody here." in out
+    assert "!!  configuration ops: the user UNOBODY001 doesn't exist here." in out
     assert "!!  configuration ops: the user alice is 2 different ones (" in out
     server.faults.append(Fault(method="usergroups.list", error="missing_scope", times=9))
     _, out, _ = await ran("doctor", "slack", **environ)
-    assert "!!  configuration ops: the chat does not tell who the role or group ops is just now." in out
+    assert "!!  configuration ops: the chat can't say right now who the role or group ops is." in out
 
 
 async def test_the_doctor_looks_at_each_workspace_that_installed_the_app(
@@ -200,8 +200,8 @@ async def test_the_doctor_looks_at_each_workspace_that_installed_the_app(
     status, out, _ = await ran("doctor", "slack", **environ)
     assert status == 2
     assert "ok  configuration ops: the role or group ops is S1." in out
-    assert "!!  configuration ops: the role or group captains is nobody here. The operator must" in out
-    assert "!!  Slack no longer takes the token of team T9 (invalid_auth): its administrators must install" in out
+    assert "!!  configuration ops: the role or group captains doesn't exist here. The operator must" in out
+    assert "!!  Slack no longer accepts the token of team T9 (invalid_auth): an admin there must reinstall" in out
 
 
 async def test_not_seeing_its_channels_is_no_fault(ran: Runs, server: SlackServer) -> None:

@@ -52,7 +52,7 @@ async def test_a_message_is_planned_from_in_its_thread_and_a_direct_message_wher
     assert len(harness.writes()) == 2
     await rita.direct("Tell nobody")
     card = await harness.shows(await harness.card(channel="DURITA", after=harness.direct("rita")), "Decide")
-    assert "not by the one who asked" in harness.plain(card) or "somebody else" in await harness.refused(
+    assert "not by the requester" in harness.plain(card) or "someone else" in await harness.refused(
         "rita", card, card.element("approve")
     )
 
@@ -124,7 +124,7 @@ async def test_wanted_changes_bring_another_plan_and_the_old_yes_counts_no_more(
     old = card.element("approve")
     await harness.answers("alice", card, "change", "shorter")
     await harness.shows(card, "Approve 1 call")
-    assert "not the latest plan" in await harness.refused("alice", card, old)
+    assert "replaced by a newer one" in await harness.refused("alice", card, old)
     assert "This plan follows what you said" in await harness.refused("alice", card, card.element("approve"))
     await harness.clicks("bob", card, "approve")
     await harness.ends(card, "Done")
@@ -169,7 +169,7 @@ async def test_a_run_is_stopped_by_its_button_by_slacks_own_stop_and_by_word(har
     await harness.line.send("event", rita.event(event))
     await harness.ends(second, "Cancelled")
     third = await harness.shows(await harness.asks(config="slow"), "Planning")
-    assert "is stopped" in await harness.told("rita", f"cancel {run_in(third.text)}")
+    assert "was stopped" in await harness.told("rita", f"cancel {run_in(third.text)}")
     await harness.ends(third, "Cancelled")
     assert "nothing to cancel" in await harness.told("rita", f"cancel {run_in(third.text)}")
     assert harness.direct("rita") == [], "she knows what she did"
@@ -200,7 +200,7 @@ async def test_two_people_must_agree(harness: Harness) -> None:
 async def test_whoever_may_not_decide_is_told_why_and_changes_nothing(harness: Harness) -> None:
     card = await harness.planned()
     approve, shown = card.element("approve"), card.now
-    assert "You asked for this run" in await harness.refused("rita", card, approve)
+    assert "You made this request" in await harness.refused("rita", card, approve)
     assert "Only" in await harness.refused("mallory", card, approve)
     for value in ("x" * 22, f"approve:{run_in(card.text)}:1", "", "\u202e" * 22):
         assert "no such button" in await harness.refused("alice", card, {**approve, "value": value})

@@ -414,8 +414,8 @@ MUTANTS = [
     Mutant(
         "a tool that nobody listed is a read",
         "domain/tool_rules.py",
-        '_NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule lists it"))',
-        '_NO_RULE = Ruling(effect=Effect.READ, reason=Text("no rule lists it"))',
+        '_NO_RULE = Ruling(effect=Effect.ASK, reason=Text("no rule mentions it"))',
+        '_NO_RULE = Ruling(effect=Effect.READ, reason=Text("no rule mentions it"))',
         (EDGES,),
     ),
     Mutant(

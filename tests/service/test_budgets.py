@@ -79,11 +79,11 @@ def harness(
             DailyLimits(user_tokens=1_000),
             REQUESTER.id,
             Spent(tokens=1_000),
-            "rita has used up the 1,000 tokens of today; ask again after midnight (UTC), or the operator must raise "
+            "rita has used up today's 1,000 tokens; try again after midnight (UTC), or the operator must raise "
             "limits.tokens_per_user_per_day.",
         ),
-        (DailyLimits(user_money=2.5), REQUESTER.id, Spent(money=2.6), "rita has used up the $2.5 of today"),
-        (DailyLimits(tenant_tokens=5), None, Spent(tokens=6), "Everybody here together has used up the 5 tokens"),
+        (DailyLimits(user_money=2.5), REQUESTER.id, Spent(money=2.6), "rita has used up today's $2.5"),
+        (DailyLimits(tenant_tokens=5), None, Spent(tokens=6), "Everyone here together has used up today's 5 tokens"),
         (DailyLimits(tenant_money=1.0), None, Spent(money=1.0), "limits.money_per_tenant_per_day"),
     ],
 )
@@ -151,7 +151,7 @@ async def test_a_day_that_is_used_up_in_the_middle_stops_the_run_before_its_next
     await made.work()
     state = await made.state(run)
     assert isinstance(state, RunBroken)
-    assert "rita has used up the 100 tokens of today" in state.reason
+    assert "rita has used up today's 100 tokens" in state.reason
     assert len(model.steps) == 1
     assert "agent_failed" not in made.log.kinds(run)
 
@@ -175,7 +175,7 @@ async def test_a_run_without_an_answer_says_which_limit_it_came_to() -> None:
     await made.work()
     state = await made.state(run)
     assert isinstance(state, RunBroken)
-    assert "The run has cost the $0.5 that it may" in state.reason
+    assert "The run has reached its limit of $0.5" in state.reason
     assert "limits.money_per_run" in state.reason
 
 

@@ -81,7 +81,7 @@ async def _lived(platform: FakePlatform, restarts: list[int]) -> None:
     kept = harness.store.cards[RUN]
     assert isinstance(kept.state, Done)
     shown = platform.messages[kept.message]
-    assert shown.card.status == "Done" or "can't hold the whole plan" in repr(shown.card)
+    assert shown.card.status == "Done" or "fits neither on this card nor into a file" in repr(shown.card)
     live = [name for name, each in platform.messages.items() if each.card.status != "Out of date" and each.ids]
     assert all(_is_dead(harness, platform.messages[name].ids) for name in live if name != kept.message)
 
@@ -138,7 +138,9 @@ async def _disturbed(harness: Harness, steps: list[str | tuple[str, Fault | None
         view = view_of(await harness.log.read(RUN))
         assert view is not None
         shown = platform.messages[kept.message].card
-        assert shown.status == card_for(view, view.updated_at).status or "can't hold the whole plan" in repr(shown)
+        assert shown.status == card_for(
+            view, view.updated_at
+        ).status or "fits neither on this card nor into a file" in repr(shown)
 
 
 def _is_dead(harness: Harness, ids: dict[Action, str]) -> bool:

@@ -79,11 +79,13 @@ async def test_a_run_that_waits_says_its_place_among_those_of_its_tenant_and_mov
         return next((footer for footer in shown if run in footer), "")
 
     async with harness.running():
-        await eventually(lambda: "number 2 in line" in line("SECOND") and "number 3 in line" in line("THIRD"))
+        await eventually(
+            lambda: "position 2 in the queue" in line("SECOND") and "position 3 in the queue" in line("THIRD")
+        )
         assert line("FIRST")
         assert "in line" not in line("FIRST")
         await harness.add("FIRST", *argued(POST)[1:3])
-        await eventually(lambda: "number 2 in line" in line("THIRD"))
+        await eventually(lambda: "position 2 in the queue" in line("THIRD"))
         await eventually(lambda: "in line" not in line("SECOND"))
         await harness.add("SECOND", *argued(POST)[1:3])
         await harness.add("THIRD", *argued(POST)[1:3])

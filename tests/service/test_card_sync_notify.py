@@ -119,7 +119,7 @@ async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each(
         await harness.platform.until(lambda: len(harness.platform.private_messages) == 3)
         harness.clock.ahead += timedelta(minutes=5)
     assert [person.id for person, _ in harness.platform.private_messages] == ["123456789"] * 3
-    assert "waits for your decision" in texts(harness.platform.private_messages[0][1])
+    assert "waiting for your decision" in texts(harness.platform.private_messages[0][1])
     reminders = [card for _, card in harness.platform.said if card.status == "Still waiting"]
     assert ["nobody has decided yet" in texts(card) for card in reminders] == [False, True]
 

@@ -66,7 +66,7 @@ async def test_an_order_of_somebody_else_changes_nothing_and_is_on_record(
     named_elsewhere = replace(NAMED_ADMIN, tenant="elsewhere")
     for by, place in ((MALLORY, GENERAL), (elsewhere, GENERAL), (ADMIN, ELSEWHERE), (named_elsewhere, ELSEWHERE)):
         said = texts(await harness.admin(action, by=by, place=place, name=name, value=value, scope="server"))
-        assert said.strip() == "Only administrators of this place, and people whom the operator named, can do that."
+        assert said.strip() == "Only administrators here, and people named by the operator, can do that."
     assert harness.snapshot() == before
     assert [(each.tenant, each.by, each.what) for each in harness.store.audit[entries:]] == [
         ("here", MALLORY.id, f"refused {action}"),
@@ -102,7 +102,7 @@ async def test_whom_an_administrator_names_decides_instead_of_whom_the_configura
 ) -> None:
     said = texts(await harness.admin("approvers", value='<@&77> <@42> "night shift" required=2'))
     assert "approval by 77, night shift, 42" in said
-    assert "2 approvals at least" in said
+    assert "at least 2 approvals" in said
     run = await harness.ask()
     assert await harness.policy(run) == Policy(
         roles=("77", "night shift"), users=("42",), required=2, binds_automatic=True
@@ -145,7 +145,7 @@ async def test_what_the_configuration_demands_is_never_loosened(harness: ChatSer
     before = harness.snapshot()
     ids = await harness.shown(run)
     reply = await harness.press(replace(REQUESTER, roles=("leads",)), ids[Action.APPROVE])
-    assert "You asked for this run" in texts(reply)
+    assert "You made this request" in texts(reply)
     assert harness.snapshot() == before
 
 
@@ -154,19 +154,19 @@ async def test_an_administrator_may_take_the_requesters_own_approval_away(harnes
     assert (await harness.policy(await harness.ask(by=ALICE))).allow_requester
     await harness.admin("approvers", value="requester=no")
     run = await harness.ask(by=ALICE)
-    assert "You asked for this run" in texts(await harness.press(ALICE, (await harness.shown(run))[Action.APPROVE]))
+    assert "You made this request" in texts(await harness.press(ALICE, (await harness.shown(run))[Action.APPROVE]))
 
 
 async def test_a_rule_that_nobody_could_fulfil_is_refused(harness: ChatServiceHarness) -> None:
     """When it is set, and when a configuration makes it so later."""
     before = harness.snapshot()
     said = texts(await harness.admin("approvers", value="<@1> <@2> <@1> required=3"))
-    assert "3 approvals are required, but only 2 people are named" in said
+    assert "3 approvals are required, but only 2 people may" in said
     assert harness.snapshot() == before
     await harness.admin("approvers", value="<@1> <@2>")
     harness.write("team", TEAM.replace("{roles: [ops]}}", "{roles: [ops]}, required: 3}"))
     said = texts(await harness.start_run(REQUESTER, GENERAL, "Go."))
-    assert "3 approvals are required, but only 2 people are named" in said
+    assert "3 approvals are required, but only 2 people may" in said
     assert harness.store.cards == {}
 
 
@@ -225,7 +225,7 @@ async def test_the_audit_names_approvers_as_people_see_them_and_not_as_they_are_
     (section,) = reply.private.sections
     assert isinstance(section, Paragraph)
     assert {Mention("88", "88", "role"), Mention("77", "77")} <= set(section.lines[0])
-    assert "2 approvals at least" in texts(reply)
+    assert "at least 2 approvals" in texts(reply)
 
 
 async def test_the_audit_shows_what_was_set_and_who_was_refused_newest_first(harness: ChatServiceHarness) -> None:
@@ -271,7 +271,7 @@ async def test_the_audit_of_a_run_says_who_decided_and_who_was_refused(harness: 
     await harness.press(MALLORY, ids[Action.APPROVE])
     await harness.press(BOB, ids[Action.REJECT], text="Not today.")
     said = texts(await harness.admin("audit", name=run[:4], place=RANDOM))
-    assert f"Who decided what about run {run}" in said
+    assert f"Who decided what in run {run}" in said
     for word in ("rita", "mallory", "bob", "Not today."):
         assert word in said
     assert "There is no run" in texts(await harness.admin("audit", value="RUN99"))
@@ -304,7 +304,7 @@ class Channels:
     [
         ("C123", "unless they were asked for in private"),
         ("C404", "Invite me there."),
-        ("C429", "doesn't tell just now"),
+        ("C429", "can't say right now"),
     ],
 )
 async def test_who_chooses_a_configuration_hears_in_which_channel_its_plans_are_shown_or_why_not(

@@ -98,7 +98,7 @@ async def test_a_replayed_click_is_no_second_approval(harness: ChatServiceHarnes
     reply = await harness.press(ALICE, ids[Action.APPROVE], once="i-2")
     await is_refused(harness, reply, before, "You have already approved; 2 different people must.")
     reply = await harness.press(REQUESTER, ids[Action.APPROVE])
-    await is_refused(harness, reply, before, "You asked for this run, so somebody else must decide: anyone here.")
+    await is_refused(harness, reply, before, "You made this request, so someone else must decide: anyone here.")
     assert harness.refusals(run) == ["already_approved", "own_request"]
 
 
@@ -375,7 +375,7 @@ async def test_an_approval_is_taken_back_by_a_button(harness: ChatServiceHarness
     await harness.press(ALICE, ids[Action.APPROVE])
     ids = await harness.shown(run)
     before = harness.snapshot()
-    await is_refused(harness, await harness.press(BOB, ids[Action.WITHDRAW]), before, "nothing to take back")
+    await is_refused(harness, await harness.press(BOB, ids[Action.WITHDRAW]), before, "nothing to withdraw")
     await harness.press(ALICE, ids[Action.WITHDRAW])
     state = await harness.people.state(run)
     assert isinstance(state, s.AwaitingDecision)
@@ -437,7 +437,7 @@ async def test_a_wanted_change_makes_another_plan_and_the_old_buttons_say_so(har
     assert harness.store.buttons[new[Action.APPROVE]].digest != harness.store.buttons[old[Action.APPROVE]].digest
     before = harness.snapshot()
     reply = await harness.press(ALICE, old[Action.APPROVE])
-    await is_refused(harness, reply, before, "This is not the latest plan.")
+    await is_refused(harness, reply, before, "This plan was replaced by a newer one.")
     await harness.press(BOB, new[Action.APPROVE])
     await harness.work()
     assert [call.arguments for call in harness.world.done] == ['{"title":"shorter"}']

@@ -167,15 +167,15 @@ async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_month
     harness.write("team", TEAM.replace("approval: {approvers: {roles: [ops]}}", ""))
     await harness.ask("For anyone", by=BOB)
     home = texts(await harness.home(ALICE))
-    waiting, _, rest = home.partition("Asked by you")
+    waiting, _, rest = home.partition("Requested by you")
     assert "For ops" in waiting
     assert "For anyone" not in home
     assert "team applies here: nothing else was set." in rest
     assert "2 runs · 21k tokens · $0.50" in rest
     assert harness.spending.asked == [(harness.clock.now().replace(day=1, hour=0, minute=0), "here")]
-    own = texts(await harness.home(BOB)).partition("Asked by you")[2]
+    own = texts(await harness.home(BOB)).partition("Requested by you")[2]
     assert "For anyone" in own
-    assert "Nothing waits for you." in texts(await harness.home(MALLORY))
+    assert "Nothing is waiting for you." in texts(await harness.home(MALLORY))
     stranger = texts(await harness.home(replace(ALICE, tenant="elsewhere")))
     assert "For" not in stranger.replace("Waiting for you", "")
     assert "0 runs" in stranger
@@ -184,7 +184,7 @@ async def test_home_shows_what_waits_for_one_by_name_ones_own_runs_and_the_month
 async def test_a_plan_that_expired_waits_for_nobody(harness: ChatServiceHarness) -> None:
     await harness.ask("For ops")
     harness.clock.tick(days=2)
-    assert "Nothing waits for you." in texts(await harness.home(ALICE))
+    assert "Nothing is waiting for you." in texts(await harness.home(ALICE))
 
 
 async def test_home_shows_the_servers_configuration_or_that_there_is_none(harness: ChatServiceHarness) -> None:
@@ -199,7 +199,7 @@ async def test_home_shows_the_servers_configuration_or_that_there_is_none(harnes
 
 async def test_help_says_what_this_is_with_an_example_and_who_approves_here(harness: ChatServiceHarness) -> None:
     said = texts(await harness.help(MALLORY, GENERAL))
-    assert "exactly what they approve is done" in said
+    assert "exactly what people approve is done" in said
     assert "/massgen Post a summary" in said
     assert "team applies here" in said
     assert "ops" in said.splitlines()[-1]
@@ -210,7 +210,7 @@ async def test_help_says_what_this_is_with_an_example_and_who_approves_here(harn
 async def test_help_without_a_configuration_says_who_chooses_one(harness: ChatServiceHarness) -> None:
     (harness.folder / "team.yaml").unlink()
     said = texts(await harness.help(MALLORY, GENERAL))
-    assert "An administrator chooses one" in said
+    assert "An administrator can choose one" in said
     harness.write("team", "agents: [}")
     assert str(harness.folder) not in texts(await harness.help(MALLORY, GENERAL))
 

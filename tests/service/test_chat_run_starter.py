@@ -158,7 +158,7 @@ async def test_what_does_not_begin_leaves_no_card(harness: ChatServiceHarness) -
     for prompt, config, sentence in (
         ("  ", "team", "the request is empty"),
         ("x" * 20_001, "team", "Shorten it"),
-        ("Go.", "broken", "ask whoever runs this bot"),
+        ("Go.", "broken", "ask the operator of this bot"),
     ):
         reply = await harness.start_run(REQUESTER, GENERAL, prompt, config=config)
         assert sentence in texts(reply)
@@ -173,7 +173,7 @@ async def test_a_broken_configuration_is_told_in_detail_to_administrators_alone(
     for config, detail in (("broken", "unheard-of"), ("binary", "binary.yaml")):
         reply = await harness.start_run(REQUESTER, GENERAL, "Go.", config=config)
         assert detail not in texts(reply)
-        assert "ask whoever runs this bot" in texts(reply)
+        assert "ask the operator of this bot" in texts(reply)
         assert "ref " in texts(reply)
         for admin in (ADMIN, named):
             for told in (
@@ -276,19 +276,19 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
     harness = ChatServiceHarness(tmp_path, limits=Limits(at_once=2, waiting=3, hourly=5))
     raised = texts(await harness.admin("limits", value="at_once=50, waiting=1 hourly = 999999"))
     assert [line for line in raised.splitlines() if line] == [
-        "What may be asked for here",
+        "Limits for runs here",
         "2 runs at once (at_once)",
-        "1 plan that waits for a decision (waiting)",
+        "1 plan waiting for a decision (waiting)",
         "5 runs an hour by one person (hourly)",
         "1 run at once by one person (each)",
     ]
     run = await harness.ask()
     said = texts(await harness.start_run(REQUESTER, RANDOM, "Go."))
-    assert said.strip() == "1 plan waits for a decision here, which is the limit. Decide on it first."
+    assert said.strip() == "1 plan is waiting for a decision here, which is the limit. Decide on it first."
     await harness.admin("limits", value="at_once=1 waiting=3 hourly=3")
     await harness.cancel(REQUESTER, GENERAL, run)
     assert (await harness.start_run(REQUESTER, GENERAL, "Go.")).run
-    assert "the limit. Ask again when it has ended" in texts(await harness.start_run(BOB, GENERAL, "Go."))
+    assert "the limit. Try again when it has ended" in texts(await harness.start_run(BOB, GENERAL, "Go."))
     await harness.work()
     assert (await harness.start_run(REQUESTER, GENERAL, "Go.")).run
     await harness.work()
@@ -304,7 +304,7 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
 )
 async def test_limits_that_make_no_sense_change_nothing(harness: ChatServiceHarness, value: str) -> None:
     before = harness.snapshot()
-    assert "can't be understood" in texts(await harness.admin("limits", value=value))
+    assert "is not valid here" in texts(await harness.admin("limits", value=value))
     assert harness.snapshot() == before
 
 

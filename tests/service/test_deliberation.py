@@ -301,7 +301,7 @@ async def test_what_a_model_says_in_place_of_a_call_is_kept_for_people_and_not_t
     assert len(reasons[0]) < 2_100
     (failed,) = [event for event in harness.events if isinstance(event, e.AgentFailed)]
     assert failed.reason.startswith(
-        "broke the rules of a turn 4 times; at last it called nothing, and wrote: I would post"
+        "broke the rules of a turn 4 times; in the end it called nothing, and wrote: I would post"
     )
     assert len(failed.reason) < 300
     assert not any("I would post" in str(reply) for reply in first.conversations[1].said)

@@ -230,7 +230,7 @@ def test_as_many_tools_are_offered_as_models_accept_and_not_one_more(count: int)
     if count <= MAX_OFFERED:
         assert len(offer(agent, tools)) == count
         return
-    with pytest.raises(ToolServerError, match=f"would be offered {count} tools, and models accept {MAX_OFFERED}"):
+    with pytest.raises(ToolServerError, match=f"would have {count} tools, but models accept {MAX_OFFERED}"):
         offer(agent, tools)
 
 

@@ -95,10 +95,10 @@ async def test_whose_words_the_first_plan_was_are_authors_of_its_rest_and_so_is_
     name, waiting = await waiting_rest(harness, run)
     request = waiting.request
     assert (request.requester, request.earlier_requesters) == (BOB, (REQUESTER,))
-    with pytest.raises(RefusedError, match="You asked for this run"):
+    with pytest.raises(RefusedError, match="You made this request"):
         await harness.people.approve(name, waiting.plan.digest, BOB)
     leads = replace(REQUESTER, roles=("ops",))
-    with pytest.raises(RefusedError, match="You asked for this run"):
+    with pytest.raises(RefusedError, match="You made this request"):
         await harness.people.approve(name, waiting.plan.digest, leads)
 
 

@@ -54,7 +54,7 @@ async def test_a_second_press_is_told_of_the_run_there_is(harness: ChatServiceHa
     first = await harness.press(BOB, button, once="i-1")
     again = await harness.press(ALICE, button, once="i-2")
     assert isinstance(again.reply, Private)
-    assert f"This is planned already: run {first.run}." in texts(again)
+    assert f"This is already planned: run {first.run}." in texts(again)
     assert len(harness.store.cards) == 2
 
 

@@ -85,7 +85,7 @@ async def test_a_channel_of_approvals_is_tried_and_what_is_missing_there_is_said
         "configuration shut": (False, "configuration shut: plans can't be shown in the channel C404. Invite me there."),
         "configuration dumb": (
             False,
-            "configuration dumb: plans can't be shown in the channel C429. The chat doesn't tell just now. "
+            "configuration dumb: plans can't be shown in the channel C429. The chat can't say right now. "
             "Try again in a moment.",
         ),
     }

@@ -39,8 +39,8 @@ async def test_only_some_calls_run_byte_for_byte_and_who_selected_does_not_count
     assert isinstance(new, s.AwaitingDecision)
     assert new.plan.calls == (old.plan.calls[0], old.plan.calls[2])
     assert (new.plan.revision, new.plan.digest != old.plan.digest) == (2, True)
-    assert "Your words are in this plan" in await refusal_of(harness.people.approve(run, new.plan.digest, ALICE))
-    assert "not the latest plan" in await refusal_of(harness.people.approve(run, old.plan.digest, BOB))
+    assert "This plan follows what you said" in await refusal_of(harness.people.approve(run, new.plan.digest, ALICE))
+    assert "replaced by a newer one" in await refusal_of(harness.people.approve(run, old.plan.digest, BOB))
     await harness.people.approve(run, new.plan.digest, BOB)
     await harness.work()
     assert titles(harness) == ['{"title":"a"}', '{"title":"c"}']
@@ -78,7 +78,7 @@ async def test_an_edited_value_runs_as_it_was_written_and_its_editor_does_not_co
     written = with_argument(old.plan.calls[1], "title", "  b, but better\n")
     new = await harness.people.edit(run, old.plan.digest, ALICE, 1, written)
     assert isinstance(new, s.AwaitingDecision)
-    assert "Your words are in this plan" in await refusal_of(harness.people.approve(run, new.plan.digest, ALICE))
+    assert "This plan follows what you said" in await refusal_of(harness.people.approve(run, new.plan.digest, ALICE))
     await harness.people.approve(run, new.plan.digest, BOB)
     await harness.work()
     assert titles(harness) == ['{"title":"a"}', canonical({"title": "  b, but better\n"})]
@@ -92,7 +92,7 @@ async def test_an_edited_value_runs_as_it_was_written_and_its_editor_does_not_co
         (0, "{}", "do not fit the tool"),
         (0, "x", "not JSON"),
         (0, "[]", "must be one JSON object"),
-        (0, '{"title":"a"}', "Nothing would be different"),
+        (0, '{"title":"a"}', "Nothing would change"),
         (0, '{"title":1.00000000000000000001}', "would be rounded"),
         (2, '{"title":"x"}', "no call 3"),
         (-1, '{"title":"x"}', "no call 0"),
@@ -145,7 +145,9 @@ async def test_a_call_whose_schema_the_log_lacks_is_not_edited() -> None:
         if isinstance(recorded.event, e.ActionRecorded):
             event = e.ActionRecorded(agent=1, call=recorded.event.call)
             harness.log.events[run][at] = type(recorded)(run=run, seq=recorded.seq, at=recorded.at, event=event)
-    assert "Nobody can check" in await refusal_of(harness.people.edit(run, old.plan.digest, ALICE, 0, '{"title":"x"}'))
+    assert "can't be checked here" in await refusal_of(
+        harness.people.edit(run, old.plan.digest, ALICE, 0, '{"title":"x"}')
+    )
 
 
 async def test_an_approval_is_taken_back_until_there_are_enough() -> None:
@@ -153,7 +155,7 @@ async def test_an_approval_is_taken_back_until_there_are_enough() -> None:
     run, plan = await harness.planned()
     digest = plan.plan.digest
     await harness.people.approve(run, digest, ALICE)
-    assert "nothing to take back" in await refusal_of(harness.people.withdraw(run, digest, BOB))
+    assert "nothing to withdraw" in await refusal_of(harness.people.withdraw(run, digest, BOB))
     back = await harness.people.withdraw(run, digest, ALICE)
     assert isinstance(back, s.AwaitingDecision)
     assert back.approvals == ()

@@ -81,7 +81,7 @@ async def test_a_file_that_changed_since_the_plan_is_not_written_until_agents_pl
         ended = await approve(harness, run, state)
         assert isinstance(ended.receipts[0], Skipped)
         words, buttons = await words_on(harness, run)
-        assert "has changed since the plan was made (it is there by now)" in words
+        assert "has changed since the plan was made (it exists now)" in words
         assert Action.ASK_AGAIN in buttons
         assert path.read_text(encoding="utf-8") == "three\n"
         again, second = await harness.planned()

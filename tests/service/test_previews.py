@@ -159,7 +159,7 @@ async def test_nothing_runs_where_somebody_changed_it_meanwhile_and_one_press_pl
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "words"), [(None, "x", "it is there by now"), ("x", None, "it is not there any more")]
+    ("before", "after", "words"), [(None, "x", "it exists now"), ("x", None, "it no longer exists")]
 )
 async def test_what_appeared_or_went_away_has_changed(before: str | None, after: str | None, words: str) -> None:
     disk = Disk(**({} if before is None else {"a": before}))
@@ -262,7 +262,7 @@ async def test_a_read_whose_server_says_that_it_writes_is_none() -> None:
     disk.says_writing = True
     await approved(harness, run, state)
     assert disk.done == []
-    assert "its server says by now that it writes" in words_on(await card_of(harness, run))
+    assert "its server now says that it writes" in words_on(await card_of(harness, run))
 
 
 async def test_nothing_but_a_read_is_ever_asked_before_people_approve() -> None:
@@ -273,7 +273,7 @@ async def test_nothing_but_a_read_is_ever_asked_before_people_approve() -> None:
     run, _ = await harness.planned()
     assert disk.reads == []
     assert disk.done == []
-    assert "board.write may not be read by the rules" in words_on(await card_of(harness, run))
+    assert "board.write may not be read according to the rules" in words_on(await card_of(harness, run))
 
 
 async def test_automatic_calls_are_held_to_what_was_read_too() -> None:
@@ -403,7 +403,9 @@ async def test_an_id_that_could_not_be_looked_up_is_said() -> None:
     harness = service(disk, A, rules=writes(NAMES))
     run, _ = await harness.planned()
     words = words_on(await card_of(harness, run))
-    assert "What the ids in call 1 are is not known: board.look could not be read: ENOENT: no such file" in words
+    assert (
+        "It is not known what the ids in call 1 stand for: board.look could not be read: ENOENT: no such file" in words
+    )
 
 
 async def test_a_plan_of_before_look_ups_can_still_be_edited() -> None:

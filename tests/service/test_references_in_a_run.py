@@ -327,7 +327,7 @@ async def test_people_edit_around_a_reference_or_put_a_value_in_its_place_and_ad
         wrong = with_argument(edited.plan.calls[1], "thread", value)
         assert "Only an agent can plan" in await refusal_of(harness.people.edit(run, digest, ALICE, 1, wrong))
     same = with_argument(edited.plan.calls[1], "text", "bye")
-    assert "Nothing would be different" in await refusal_of(harness.people.edit(run, digest, ALICE, 1, same))
+    assert "Nothing would change" in await refusal_of(harness.people.edit(run, digest, ALICE, 1, same))
     known = with_argument(edited.plan.calls[1], "thread", '"t-9"')
     last = await harness.people.edit(run, digest, ALICE, 1, known)
     assert isinstance(last, s.AwaitingDecision)

@@ -59,7 +59,7 @@ async def test_a_word_in_the_thread_of_a_waiting_plan_asks_and_changes_nothing(
     shown: Card = reply.card
     assert [button.label for button in shown.buttons] == ["Change this plan", "Start a new run"]
     assert "Shorter, please." in texts(shown)
-    assert f"Run {run} waits for a decision." in texts(shown)
+    assert f"Run {run} is waiting for a decision." in texts(shown)
     assert (list(harness.log.events), list(await harness.log.read(run))) == ([run], log)
 
 
@@ -74,7 +74,7 @@ async def test_to_change_the_plan_is_to_request_changes_in_those_words_and_makes
     await harness.work()
     approve = (await harness.shown(run))[Action.APPROVE]
     assert "This plan follows what you said" in sentence_of(await harness.press(ALICE, approve))
-    assert "not the latest plan" in sentence_of(await press(harness, ids[Action.CHANGE_THIS])), (
+    assert "replaced by a newer one" in sentence_of(await press(harness, ids[Action.CHANGE_THIS])), (
         "it was about the plan before"
     )
 
@@ -104,7 +104,7 @@ async def test_who_may_not_change_the_plan_may_begin_a_run_of_their_own(harness:
 @pytest.mark.parametrize(
     ("by", "place", "sentence"),
     [
-        (BOB, THREAD, "for somebody else"),
+        (BOB, THREAD, "for someone else"),
         (ALICE, replace(RANDOM, thread="m-1"), "no such button"),
         (replace(ALICE, tenant="elsewhere"), THREAD, "no such button"),
     ],

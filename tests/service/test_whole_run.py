@@ -133,9 +133,9 @@ async def test_refused_attempts_change_nothing_and_are_kept_for_the_audit() -> N
             await harness.people.approve(run, state.plan.digest, by)
     with pytest.raises(RunNotFoundError):
         await harness.people.approve(run, state.plan.digest, STRANGER)
-    with pytest.raises(RefusedError, match="not the latest plan"):
+    with pytest.raises(RefusedError, match="replaced by a newer one"):
         await harness.people.approve(run, "f" * 64, ALICE)
-    with pytest.raises(RefusedError, match="not the latest plan"):
+    with pytest.raises(RefusedError, match="replaced by a newer one"):
         await harness.people.approve(run, state.plan.digest[:7], ALICE)
     assert harness.log.kinds(run).count("action_refused") == 4
     assert await harness.state(run) == state
@@ -206,9 +206,9 @@ async def test_changes_lead_to_another_plan_with_another_digest() -> None:
     assert new.plan.digest != old.plan.digest
     assert "shorter, please" in first.conversations[1].told
     assert '{"title": "a"}' in first.conversations[1].told
-    with pytest.raises(RefusedError, match="not the latest plan"):
+    with pytest.raises(RefusedError, match="replaced by a newer one"):
         await harness.people.approve(run, old.plan.digest, ALICE)
-    with pytest.raises(RefusedError, match="Your words are in this plan"):
+    with pytest.raises(RefusedError, match="This plan follows what you said"):
         await harness.people.approve(run, new.plan.digest, ALICE)
     await harness.people.approve(run, new.plan.digest, BOB)
     await harness.work()
@@ -309,7 +309,7 @@ async def test_a_tool_that_is_gone_does_not_run() -> None:
     harness.world.definitions[("board", "post")] = None
     _, final = await run_approved(harness)
     assert isinstance(final, s.Finished)
-    assert "has no tool post any more" in str(final.receipts[0])
+    assert "no longer has a tool post" in str(final.receipts[0])
 
 
 async def test_an_unknown_outcome_stops_everything_and_asks_a_person() -> None:

@@ -93,7 +93,7 @@ def faults_of(soaked: Soaked, folder: Path) -> list[str]:
         json.loads(line)["title"] for line in (folder / "served").read_text(encoding="utf-8").splitlines()
     )
     # No program is stopping here, and every fault is one that servers in the field have.
-    untrue = ("program is stopping", "does not know", "does not answer as an MCP server")
+    untrue = ("program is stopping", "does not know", "does not answer like an MCP server")
     found = [f"a run failed so: {words}" for words in soaked.failed if any(each in words for each in untrue)]
     for name, (moody, served) in soaked.receipts.items():
         if told["done", name] > 1 or written[name] > 1:

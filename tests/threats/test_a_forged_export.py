@@ -116,7 +116,7 @@ def test_a_forgery_is_found_although_its_signature_holds(
 )  # fmt: skip
 def test_what_is_no_envelope_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     _, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
-    with pytest.raises(StorageError, match=r"no signed export|Nothing here is signed"):
+    with pytest.raises(StorageError, match=r"not a signed export|Nothing here is signed"):
         verify_signed(text, public)
 
 
@@ -134,7 +134,7 @@ def test_what_is_no_envelope_is_said_to_be_none(tmp_path: Path, text: str) -> No
 )
 def test_a_signed_statement_of_something_else_is_no_export(url: str, tmp_path: Path, forge: Forgery) -> None:
     private, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
-    with pytest.raises(StorageError, match="no signed export"):
+    with pytest.raises(StorageError, match="not a signed export"):
         verify_signed(forged(sign(url, "AAAA", private), private, forge), public)
 
 
@@ -146,13 +146,13 @@ def test_a_key_that_can_not_be_used_is_told_in_a_sentence(url: str, tmp_path: Pa
     wrong.write_bytes(X25519PrivateKey.generate().private_bytes(*form, NoEncryption()))
     told = (
         (locked, "passphrase"),
-        (wrong, "no private key"),
-        (public, "no private key"),
+        (wrong, "not a private key"),
+        (public, "not a private key"),
         (tmp_path / "x", "can't be read"),
     )
     for key, sentence in told:
         with pytest.raises(StorageError, match=sentence):
             sign(url, "AAAA", key)
-    for key, sentence in ((locked, "no public key"), (tmp_path / "x", "can't be read")):
+    for key, sentence in ((locked, "not a public key"), (tmp_path / "x", "can't be read")):
         with pytest.raises(StorageError, match=sentence):
             verify_signed("{}", key)

@@ -19,7 +19,7 @@ def test_the_operator_freezes_and_thaws_everything_from_a_terminal(tmp_path: Pat
     path, run = planned(program)
     assert path.exists()
     frozen = program.run("freeze")
-    assert (frozen.status, "1 run is held" in frozen.out) == (0, True), frozen.err
+    assert (frozen.status, "1 run is on hold" in frozen.out) == (0, True), frozen.err
     assert "froze everything here" in program.run("status", run).out
     with program.start("approve", run) as waiting:
         try:
@@ -28,7 +28,7 @@ def test_the_operator_freezes_and_thaws_everything_from_a_terminal(tmp_path: Pat
             assert "froze everything here" in program.run("status", run).out
             assert done(program) == 0
             assert program.run("thaw", "console").status == 2
-            assert "Not frozen any more: everything" in program.run("thaw").out
+            assert "No longer frozen: everything" in program.run("thaw").out
             ended = end_of(waiting)
         finally:
             waiting.kill()

@@ -195,7 +195,7 @@ async def test_a_card_tells_of_other_rules_that_are_not_stricter() -> None:
     run, state = await harness.planned()
     present.profile = replace(harness.prepared.profile)
     await harness.people.review_all()
-    assert "has changed since this run was asked for. The plan stays as it is shown" in card(harness, run)
+    assert "has changed since this run was requested. The plan stays as shown" in card(harness, run)
     present.profile = None
     await harness.people.review_all()
     assert "has changed" not in card(harness, run)
@@ -210,7 +210,7 @@ async def test_a_card_tells_of_rules_that_forbid_the_plan_or_can_not_be_read() -
     run, state = await harness.planned()
     present.denies_posts()
     await harness.people.review_all()
-    assert "forbid a call of this plan, so it can't be approved" in card(harness, run)
+    assert "forbid a call in this plan, so it can't be approved" in card(harness, run)
     present.is_unreadable = True
     await harness.people.review_all()
     assert "can't be read, so this plan can't be approved" in card(harness, run)
@@ -235,7 +235,7 @@ async def test_an_administrator_freezes_and_thaws_their_own_tenant_on_record(tmp
     run = await harness.ask()
     ids = await harness.shown(run)
     said = texts(await harness.admin("freeze"))
-    assert "Frozen: no approved call starts here until an administrator says thaw" in said
+    assert "Frozen: no approved call starts here until an administrator uses thaw" in said
     assert "ada froze everything here" in texts(card_of(harness, run))
     await harness.press(ALICE, ids[Action.APPROVE])
     assert isinstance(await harness.people.state(run), s.Executing)
@@ -252,7 +252,7 @@ async def test_nobody_thaws_what_the_operator_froze_everywhere_but_the_operator(
     await harness.store.set(
         freeze_setting(EVERYWHERE, Person(tenant="console", id="uid:0", name="root"), FakeClock().now())
     )
-    assert "only massgen-bot thaw takes that back" in texts(await harness.admin("thaw"))
+    assert "only massgen-bot thaw undoes that" in texts(await harness.admin("thaw"))
     assert "root froze everything here" in texts(card_of(harness, run))
 
 

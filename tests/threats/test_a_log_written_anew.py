@@ -262,6 +262,6 @@ async def test_whoever_works_writes_the_days_anchor_and_goes_on_when_it_can_not(
             await asyncio.sleep(0.01)
     assert len(list(folder.glob("*.jsonl"))) == 1
     folder.rename(tmp_path / "moved")
-    with pytest.raises(ConfigError, match="MASSGEN_BOT_ANCHOR_FOLDER must name a folder"):
+    with pytest.raises(ConfigError, match="MASSGEN_BOT_ANCHOR_FOLDER must name an existing folder"):
         environment.anchor_folder()
     assert Environment({}).anchor_folder() is None

@@ -45,7 +45,7 @@ async def test_asking_again_for_another_does_not_make_their_request_ones_own(har
     ids = await harness.shown(first)
     again = await planned(harness, await harness.press(MALLORY, ids[Action.ASK_AGAIN]))
     new = await harness.shown(again)
-    assert "asked for this run" in texts(await harness.press(RITA, new[Action.APPROVE]))
+    assert "made this request" in texts(await harness.press(RITA, new[Action.APPROVE]))
     await harness.press(BOB, new[Action.APPROVE])
     assert isinstance(await harness.people.state(again), s.Executing)
 
@@ -57,7 +57,7 @@ async def test_a_follow_up_by_a_bystander_does_not_launder_the_first_request(har
         run = await planned(harness, await harness.start_run(by, GENERAL, prompt, thread_of=run))
     ids = await harness.shown(run)
     for by in (RITA, CAROL):
-        assert "asked for this run" in texts(await harness.press(by, ids[Action.APPROVE]))
+        assert "made this request" in texts(await harness.press(by, ids[Action.APPROVE]))
     await harness.press(BOB, ids[Action.APPROVE])
     assert isinstance(await harness.people.state(run), s.Executing)
 
@@ -111,7 +111,7 @@ async def test_the_operator_may_let_authors_approve(harness: ChatServiceHarness)
     await harness.press(ALICE, ids[Action.CHANGE], text="Shorter.")
     await harness.work()
     ids = await harness.shown(run)
-    assert "asked for this run" in texts(await harness.press(RITA, ids[Action.APPROVE]))
+    assert "made this request" in texts(await harness.press(RITA, ids[Action.APPROVE]))
     await harness.press(ALICE, ids[Action.APPROVE])
     assert isinstance(await harness.people.state(run), s.Executing)
 
@@ -144,5 +144,5 @@ async def test_who_goes_on_from_the_only_approvers_request_is_told_that_nobody_c
     assert run != first
     reply = await harness.start_run(MALLORY, GENERAL, "And now?", thread_of=first)
     assert reply.run
-    assert "nobody can approve what they plan" in texts(reply)
+    assert "nobody can approve the result" in texts(reply)
     assert "approval.allow_author" in texts(reply)

@@ -36,7 +36,7 @@ async def test_a_worker_waits_for_its_database_says_so_once_and_works_when_it_is
         finally:
             worker.kill()
     assert "Waiting for it, for 5 minutes at most." in told
-    assert (ended.status, ended.err) == (0, "Working. Press Ctrl-C or send SIGTERM to stop.\n")
+    assert (ended.status, ended.err) == (0, "Worker ready. Press Ctrl-C or send SIGTERM to stop.\n")
 
 
 async def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ async def test_a_name_of_two_people_is_refused_until_somebody_says_who(slack: Sl
     async with slack.bot():
         await slack.somebody("rita").command("Tell everyone")
         await slack.server.until(lambda: any("are called alice" in str(each) for each in slack.server.private_messages))
-        assert "nobody here is called that" in await slack.admin("approvers @alice")
+        assert "nobody here has that name" in await slack.admin("approvers @alice")
         assert "UBOB" in await slack.admin("approvers <@UBOB|bob>")
         card = await slack.planned()
         await slack.clicks("bob", card, "approve")
@@ -88,7 +88,7 @@ async def test_a_rule_that_names_nobody_here_is_refused_before_the_agents_begin(
     named(discord.folder, "{roles: [captains], users: [nemo]}")
     async with discord.bot():
         answer = await told(discord.server, await discord.rita.types("massgen", prompt="Tell everyone"))
-        assert "nobody here is called that" in answer
+        assert "nobody here has that name" in answer
 
 
 @given(st.text(max_size=9), st.text(max_size=9), st.text(max_size=9))

@@ -19,7 +19,7 @@ from tests.servers.discord_server import Fault as DiscordFault
 from tests.servers.slack_server import Fault as SlackFault
 
 NOBODY = "Nobody could approve a plan that follows your words"
-UNDER_WAY = "nobody can approve what they plan"
+UNDER_WAY = "nobody can approve the result"
 
 
 @pytest.fixture

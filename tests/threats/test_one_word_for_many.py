@@ -74,7 +74,7 @@ async def test_one_approver_alone_does_not_have_a_call_run_again() -> None:
     """Nor by saying it twice; the second person's word does it."""
     harness, run, _ = await in_doubt()
     doubt(await harness.people.resolve(run, 0, ALICE, "run_it"))
-    with pytest.raises(RefusedError, match="You have already said so; 2 different people must"):
+    with pytest.raises(RefusedError, match="You have already confirmed this; 2 different people must"):
         await harness.people.resolve(run, 0, ALICE, "run_it")
     await harness.work()
     assert titles(harness) == []
@@ -182,7 +182,7 @@ async def test_a_log_that_lets_one_word_do_is_not_lawful() -> None:
     harness, run, state = await in_doubt()
     now = harness.clock.now()
     word = e.CallResolved(index=0, by=ALICE, verdict="run_it", valid_until=state.valid_until)
-    with pytest.raises(IllegalTransition, match="more people must say so"):
+    with pytest.raises(IllegalTransition, match="more people must confirm"):
         evolve(state, word, now)
     happened = replace(word, verdict="happened", valid_until=now + timedelta(seconds=TWO.expires_after))
     assert isinstance(evolve(state, replace(happened, valid_until=state.valid_until), now), s.Executing)
@@ -216,9 +216,9 @@ async def test_the_card_says_who_said_what_and_how_many_are_needed(tmp_path: Pat
     state = doubt(await harness.people.state(run))
     assert state.resolvers("run_it") == (ALICE,)
     assert "1 of 2 said to run it: alice" in card_text(harness, run)
-    assert "To run it, 2 different people must say so" in card_text(harness, run)
-    assert "alice says that it did not happen, run it; more people must say so" in story_text(harness, run)
-    assert "You have already said so" in texts(await harness.press(ALICE, ids[Action.RUN_IT]))
+    assert "To run it, 2 different people must confirm that" in card_text(harness, run)
+    assert "alice says that it did not happen and should run; more people must confirm" in story_text(harness, run)
+    assert "You have already confirmed this" in texts(await harness.press(ALICE, ids[Action.RUN_IT]))
     await harness.work()
     assert harness.world.done == []
     await harness.press(BOB, ids[Action.RUN_IT])

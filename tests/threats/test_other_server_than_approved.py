@@ -100,7 +100,7 @@ def test_a_stored_configuration_that_was_changed_runs_nothing_and_is_named(progr
     database.close()
     ended = program.run("approve", run, WHO="staging")
     assert (ended.status, paid(program)) == (3, [])
-    assert "was changed after the run began" in " ".join(f"{ended.out} {ended.err}".split())
+    assert "was changed after it began" in " ".join(f"{ended.out} {ended.err}".split())
 
 
 def test_no_agent_begins_with_a_stored_configuration_that_was_changed(program: Program) -> None:
@@ -110,7 +110,7 @@ def test_no_agent_begins_with_a_stored_configuration_that_was_changed(program: P
     database.close()
     ended = program.run("changes", run, "Pay more.")
     assert ended.status == 1
-    assert "was changed after the run began" in " ".join(ended.out.split())
+    assert "was changed after it began" in " ".join(ended.out.split())
 
 
 def test_another_account_in_the_environment_runs_nothing(program: Program) -> None:

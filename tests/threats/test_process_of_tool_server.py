@@ -101,7 +101,7 @@ def test_a_script_with_a_persons_token_may_decide_from_anywhere(tmp_path: Path) 
 
 
 def test_the_mark_in_the_environment_is_enough_to_be_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="tool servers decide on nothing"):
+    with pytest.raises(RefusedError, match="tool servers can't decide"):
         require_person(Environment({"MASSGEN_BOT_TOOL_SERVER": "x", "MASSGEN_BOT_STATE": str(tmp_path)}))
 
 

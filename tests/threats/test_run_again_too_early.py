@@ -106,16 +106,16 @@ async def test_the_card_offers_it_only_then_and_says_until_when() -> None:
     harness, run = await in_doubt()
     early = card_of(harness, run)
     assert not offers_to_run_it(early)
-    assert "may still be under way until" in str(early)
+    assert "may still be running until" in str(early)
     harness.clock.tick(seconds=LIMIT)
     late = card_of(harness, run)
     assert offers_to_run_it(late)
-    assert "may still be under way" not in str(late)
+    assert "may still be running" not in str(late)
 
 
 @pytest.mark.parametrize(
     ("catalog", "sentence"),
-    [(ENGLISH, "After it had started, the database was away from "), (GERMAN, "war die Datenbank von ")],
+    [(ENGLISH, "After it started, the database was unavailable from "), (GERMAN, "war die Datenbank von ")],
 )
 async def test_the_card_says_when_the_database_was_away_meanwhile(catalog: Catalog, sentence: str) -> None:
     harness, run = await in_doubt()

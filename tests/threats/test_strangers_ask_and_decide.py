@@ -75,7 +75,7 @@ async def test_no_stranger_of_slack_asks_or_approves(slack: SlackStage, kind: st
     moved_in(slack, STRANGERS[kind])
     async with slack.bot():
         await slack.somebody("mallory").command("--config lax Tell everyone")
-        await private_message(slack, "Only full members can ask")
+        await private_message(slack, "Only full members can start")
         card = await slack.planned(config="lax")
         assert "Only full members can decide" in await slack.refused("mallory", card, card.element("approve"))
         assert slack.writes() == []
@@ -95,7 +95,7 @@ async def test_somebody_of_whom_slack_tells_nothing_is_a_stranger(slack: SlackSt
     del slack.server.teams[0].users["UMALLORY"]
     async with slack.bot():
         await slack.somebody("mallory").command("--config lax Tell everyone")
-        await private_message(slack, "Only full members can ask")
+        await private_message(slack, "Only full members can start")
 
 
 async def test_a_configuration_may_let_strangers_ask_and_decide(slack: SlackStage) -> None:
@@ -135,7 +135,7 @@ async def test_no_stranger_of_discord_asks_or_approves(discord: DiscordStage, fi
     stranger = replace(discord.mallory, **fields)
     async with discord.bot():
         answer = await told(discord.server, await stranger.types("massgen", prompt="Tell everyone", config="lax"))
-        assert "Only full members can ask" in answer
+        assert "Only full members can start" in answer
         card = await discord.planned(config="lax")
         refused = await told(discord.server, await stranger.clicks(card, "Approve"))
         assert "Only full members can decide" in refused

@@ -122,7 +122,7 @@ async def test_a_call_that_is_denied_since_the_approval_does_not_start() -> None
     present.denies_posts()
     await harness.work()
     assert harness.world.done == []
-    assert await reasons(harness, run) == ["skipped the rules that hold here now forbid board.post"] * 2
+    assert await reasons(harness, run) == ["skipped the current rules forbid board.post"] * 2
 
 
 async def test_a_call_that_is_denied_while_the_one_before_it_runs_does_not_start() -> None:
@@ -135,7 +135,7 @@ async def test_a_call_that_is_denied_while_the_one_before_it_runs_does_not_start
     harness.world.behaviours.append(meanwhile)
     await harness.work()
     assert len(harness.world.done) == 1
-    assert await reasons(harness, run) == ["succeeded", "skipped the rules that hold here now forbid board.post"]
+    assert await reasons(harness, run) == ["succeeded", "skipped the current rules forbid board.post"]
 
 
 async def test_a_rule_that_got_stricter_before_the_first_call_has_the_plan_asked_again() -> None:
@@ -290,10 +290,10 @@ async def test_no_plan_is_chosen_under_rules_that_got_stricter_or_deny_it() -> N
     harness, present = a_service(PlayedModel(answers("two", post("c")), votes(1)))
     run, state = await harness.planned()
     present.denies_posts()
-    with pytest.raises(RefusedError, match="forbid a call of this plan"):
+    with pytest.raises(RefusedError, match="forbid a call in this plan"):
         await harness.people.choose(run, state.plan.digest, ALICE, 2)
     present.asks_for_two()
-    with pytest.raises(RefusedError, match="not the latest plan"):
+    with pytest.raises(RefusedError, match="replaced by a newer one"):
         await harness.people.choose(run, state.plan.digest, ALICE, 2)
     again = await harness.state(run)
     assert isinstance(again, s.AwaitingDecision)

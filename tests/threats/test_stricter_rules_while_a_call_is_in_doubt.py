@@ -83,7 +83,7 @@ async def test_rules_that_get_stricter_after_the_word_skip_the_call() -> None:
     present.denies_posts()
     await harness.work()
     assert harness.world.done == []
-    assert await reasons(harness, run) == ["skipped the rules that hold here now forbid board.post"] * 2
+    assert await reasons(harness, run) == ["skipped the current rules forbid board.post"] * 2
 
 
 async def test_the_word_of_one_who_lost_the_role_is_not_added_up() -> None:
@@ -98,7 +98,7 @@ async def test_the_word_of_one_who_lost_the_role_is_not_added_up() -> None:
     told = timeline_entry(harness.log.events[run][-2].event, view)
     assert told is not None
     said = "".join(getattr(piece, "text", "") or getattr(piece, "name", "") for piece in told.line)
-    assert said == "what alice said does not count any more: they may not approve now"
+    assert said == "what alice said no longer counts: they may no longer approve"
     await harness.work()
     assert harness.world.done == []
     assert isinstance(await harness.people.resolve(run, 0, DAVE, "run_it"), s.Executing)
@@ -109,7 +109,7 @@ async def test_no_word_counts_while_it_can_not_be_told_whether_the_earlier_ones_
     harness, present, run = await in_doubt(required=2)
     await harness.people.resolve(run, 0, ALICE, "run_it")
     present.is_silent = True
-    with pytest.raises(RefusedError, match="whether those who approved before still may"):
+    with pytest.raises(RefusedError, match="whether everyone who approved before still may"):
         await harness.people.resolve(run, 0, CAROL, "run_it")
     assert not isinstance(await harness.people.resolve(run, 0, CAROL, "abandon"), s.NeedsHuman)
 
@@ -123,7 +123,10 @@ async def test_whoever_had_it_run_is_read_again_at_the_claim(who: Person) -> Non
     present.gone.add(who.id)
     await harness.work()
     assert harness.world.done == []
-    assert await reasons(harness, run) == ["skipped somebody who had the run go on may not approve any more"] * 2
+    assert (
+        await reasons(harness, run)
+        == ["skipped someone whose confirmation let the run continue may no longer approve"] * 2
+    )
 
 
 async def test_whoever_gave_the_rest_more_time_is_read_again_at_the_claim() -> None:
@@ -150,7 +153,7 @@ async def test_a_worker_without_the_chat_takes_no_word_on_trust() -> None:
     present.is_silent = True
     await harness.work()
     assert harness.world.done == []
-    unchecked = "skipped it can't be told whether those who had the run go on still may approve"
+    unchecked = "skipped it can't be checked whether those whose confirmation let the run continue may still approve"
     assert await reasons(harness, run) == [unchecked] * 2
     assert e.ApproversAsked() in [each.event for each in await harness.log.read(run)]
 

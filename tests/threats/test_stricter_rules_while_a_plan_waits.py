@@ -58,7 +58,7 @@ def test_what_is_denied_since_the_plan_was_made_does_not_run(program: Program) -
     )
     ended = program.run("approve", run)
     assert ended.status == 3, ended.err
-    assert "forbid a call of this plan" in ended.err
+    assert "forbid a call in this plan" in ended.err
     assert done(program) == 0
 
 
@@ -77,7 +77,7 @@ def test_a_rule_that_got_stricter_has_the_plan_asked_again(program: Program, tig
     path.write_text(text, encoding="utf-8")
     ended = program.run("approve", run)
     assert ended.status == 3, ended.out
-    assert "not the latest plan" in ended.err
+    assert "replaced by a newer one" in ended.err
     assert "The rules got stricter, so this plan needs approval again" in program.run("status", run).out
     assert done(program) == 0
 
@@ -105,7 +105,7 @@ async def test_on_discord_approvers_set_while_a_plan_waits_decide_on_it(discord:
     async with discord.bot():
         card = await discord.planned()
         await discord.admin("approvers", value=f"<@{discord.bob.id}>")
-        assert "not the latest plan" in await told(discord.server, await discord.alice.clicks(card, "Approve"))
+        assert "replaced by a newer one" in await told(discord.server, await discord.alice.clicks(card, "Approve"))
         await discord.shows(card, "needs approval again")
         assert "Only" in await told(discord.server, await discord.alice.clicks(card, "Approve"))
         assert discord.writes() == []
@@ -119,7 +119,7 @@ async def test_on_discord_an_approver_who_lost_the_role_does_not_count(discord: 
         await discord.alice.clicks(card, "Approve")
         await discord.shows(card, "1 of 2")
         discord.alice.loses("ops")
-        assert "not the latest plan" in await told(discord.server, await discord.bob.clicks(card, "Approve"))
+        assert "replaced by a newer one" in await told(discord.server, await discord.bob.clicks(card, "Approve"))
         await discord.shows(card, "may no longer do so")
     assert discord.writes() == []
 
@@ -131,6 +131,6 @@ async def test_on_slack_an_approver_who_left_the_group_does_not_count(slack: sla
         await slack.shows(card, "1 of 2")
         for group in slack.server.teams[0].groups:
             group["users"] = [user for user in group["users"] if user != "UALICE"]
-        assert "not the latest plan" in await slack.refused("bob", card, card.element("approve"))
+        assert "replaced by a newer one" in await slack.refused("bob", card, card.element("approve"))
         await slack.shows(card, "may no longer do so")
     assert slack.writes() == []

@@ -97,7 +97,7 @@ async def test_no_agent_plans_by_rules_that_can_not_be_read() -> None:
     await harness.work()
     state = await harness.state(run)
     assert isinstance(state, s.RunBroken)
-    assert "the rules that hold here now can't be read" in state.reason
+    assert "the current rules can't be read" in state.reason
 
 
 async def test_what_got_laxer_gives_the_agents_nothing() -> None:

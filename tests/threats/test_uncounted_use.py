@@ -54,7 +54,7 @@ async def test_a_provider_that_says_nothing_of_tokens_does_not_make_the_limit_me
     await harness.work()
     state = await harness.state(run)
     assert isinstance(state, RunBroken)
-    assert "The run has used its 10 tokens" in state.reason
+    assert "The run has used all of its 10 tokens" in state.reason
     (first,) = await used(harness, run)
     assert first.is_estimated
     assert first.input_tokens > 10
@@ -93,7 +93,7 @@ async def test_attempts_that_broke_off_are_counted_and_not_repeated_past_the_lim
     await harness.work()
     state = await harness.state(run)
     assert isinstance(state, RunBroken)
-    assert "The run has used its 10 tokens" in state.reason
+    assert "The run has used all of its 10 tokens" in state.reason
     assert [each.is_estimated for each in await used(harness, run)] == [True]
 
 
@@ -149,7 +149,7 @@ async def test_one_member_does_not_use_up_what_all_may_have_under_way(tmp_path: 
         assert (await harness.start_run(REQUESTER, GENERAL, "Go.")).run
     refused = texts(await harness.start_run(REQUESTER, GENERAL, "Go."))
     assert refused.strip() == (
-        "You have 2 runs under way, which is the limit for one person. Ask again when one has ended."
+        "You have 2 runs in progress, which is the limit per person. Try again when one has ended."
     )
     assert (await harness.start_run(BOB, GENERAL, "Go.")).run
 

@@ -39,7 +39,7 @@ async def test_a_byte_that_is_not_utf_8_spoils_a_character_and_not_the_server(hu
 
 async def test_an_answer_that_can_not_be_read_fails_its_call_at_once_and_no_other(hub: McpHub) -> None:
     began = time.monotonic()
-    with pytest.raises(ToolServerError, match=r"The MCP server world answered what can't be read\."):
+    with pytest.raises(ToolServerError, match=r"The MCP server world sent an answer that can't be read\."):
         await read(hub, "half_an_answer")
     assert time.monotonic() - began < 20
     assert (await read(hub, "half_an_answer", "well")).text == "well"

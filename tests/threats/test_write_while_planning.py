@@ -115,7 +115,7 @@ def test_a_read_whose_server_says_that_it_writes_is_on_the_card_and_in_the_log(p
     more.write_text('{"read_one": {"readOnlyHint": false}}', encoding="utf-8")
     shown = program.run("run", "Look.", "-c", config)
     assert shown.status == 0, shown.err
-    assert "world.read_one ran while the agents planned, and nobody was asked" in " ".join(shown.out.split())
+    assert "world.read_one ran without approval while the agents planned" in " ".join(shown.out.split())
     assert "Rule tools[0]: world.read_one" in " ".join(shown.out.split())
     (read,) = (e for e in program.run("run", "Look.", "-c", config, "--events").events if e["kind"] == "tool_read")
     assert read["doubtful_rule"] == "tools[0]: world.read_one"

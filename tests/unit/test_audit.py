@@ -263,5 +263,5 @@ def test_anybody_can_check_an_export_with_the_program_in_the_documentation(url: 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a database, but long enough to look at" * 50, encoding="utf-8")
-    with pytest.raises(StorageError, match="another kind of file"):
+    with pytest.raises(StorageError, match="not a database file"):
         verify(sqlite_url(tmp_path, "notes.txt"))

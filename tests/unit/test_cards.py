@@ -124,7 +124,7 @@ def test_a_plan_that_waits_shows_every_call_with_every_argument() -> None:
 def test_the_calls_come_first_and_what_machines_need_comes_last() -> None:
     card = card_of(waiting())
     assert isinstance(card.sections[0], CallList)
-    assert plain_text(card.reference) == "asked by rita"
+    assert plain_text(card.reference) == "requested by rita"
     plan = plan_in(waiting())
     assert plain_text(card.footer) == (
         f"1.5k tokens · $0.02 · run 7Q4K · plan {short(plan.digest)} · config demo · digest {plan.digest}"
@@ -189,7 +189,9 @@ def test_a_plan_that_was_cut_at_its_limit_says_so() -> None:
     alerts = [
         plain_text(each.line) for each in card_of(recorded([*argued(POST), cut])).sections if isinstance(each, Alert)
     ]
-    assert alerts == ["This plan is cut: agent2 wanted 2 more calls than a plan may hold here (limits.max_calls)."]
+    assert alerts == [
+        "This plan is incomplete: agent2 wanted 2 more calls than a plan may have here (limits.max_calls)."
+    ]
 
 
 def test_calls_that_are_the_same_to_the_letter_are_warned_of() -> None:
@@ -221,8 +223,8 @@ def test_a_letter_of_another_alphabet_is_named_and_warned_of() -> None:
         (
             GERMAN,
             (
-                "Geplant wird ohne den Werkzeugserver files.",
-                "agent2 wollte board.move, das nicht nutzbar ist: it has no name.",
+                "Ohne den Werkzeugserver files geplant.",
+                "agent2 wollte board.move nutzen, das nicht verfügbar ist: it has no name.",
             ),
         ),
     ],
@@ -478,7 +480,7 @@ def test_a_plan_says_whom_each_call_needs_and_who_has_approved_for_whom() -> Non
     needs = card_of(log).sections[-1]
     assert isinstance(needs, Paragraph)
     first, *rest = [plain_text(line) for line in needs.lines]
-    assert first.startswith("Needs 1 of finance and 1 of ops · not by the one who asked · until")
+    assert first.startswith("Needs 1 of finance and 1 of ops · not by the requester · until")
     assert rest == ["1 of 2 given: ops: ✓ alice", "Call 1 needs 1 of finance and 1 of ops"]
     with speaking(GERMAN):
         again = card_of(log).sections[-1]

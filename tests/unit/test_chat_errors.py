@@ -54,16 +54,16 @@ def test_what_was_not_meant_for_people_is_in_the_log_alone(keys: ErrorKeys, capl
 def test_a_configuration_is_complained_about_to_administrators_alone(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     assert said(error_card(ShownConfigError([Text("one"), Text("two")]))) == "one · two"
-    assert "ask whoever runs this bot" in said(error_card(ConfigError([Text("one"), Text("two")])))
+    assert "ask the operator of this bot" in said(error_card(ConfigError([Text("one"), Text("two")])))
     assert caplog.text.count("one\ntwo") == 2
 
 
 def test_whoever_chats_is_never_told_where_the_database_is_nor_how_it_is_set() -> None:
     words = Text("The database bot at db.internal does not answer, or refuses the login; check DATABASE_URL.")
     assert said(error_card(DatabaseAwayError(words))).startswith("I can't reach my database right now")
-    broken = said(error_card(StorageError(Text("The disk is full that holds the database file /data/bot.sqlite."))))
+    broken = said(error_card(StorageError(Text("The disk with the database file /data/bot.sqlite is full."))))
     assert broken.startswith("My database isn't working")
     assert "/data" not in broken
     with speaking(GERMAN):
-        assert said(error_card(DatabaseAwayError(words))).startswith("Ich erreiche meine Datenbank gerade nicht")
+        assert said(error_card(DatabaseAwayError(words))).startswith("Meine Datenbank ist gerade nicht erreichbar")
         assert said(error_card(StorageError(words))).startswith("Meine Datenbank funktioniert nicht")

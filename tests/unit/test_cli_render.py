@@ -50,7 +50,7 @@ def test_a_plan_reads_from_top_to_bottom() -> None:
         text
         == f"""\
 ◆ Decide  “Tell everyone about the power cut on Friday”
-  asked by rita
+  requested by rita
 
   1  board · post_notice                                                   sends
        body   From 14:00 to 16:00.↵
@@ -60,13 +60,13 @@ def test_a_plan_reads_from_top_to_bottom() -> None:
   2  board · remove_notice                                  deletes, may destroy
        title  Old notice
 
-  ! The server says that a call of this plan may destroy something.
+  ! The server says that a call in this plan may destroy something.
 
   agent2's plan won 2 of 2 votes.
 
   │ Post it, and take the old one down.
 
-  Needs 1 of ops · not by the one who asked · until tomorrow
+  Needs 1 of ops · not by the requester · until tomorrow
 
   1.5k tokens · $0.02 · run 7Q4K · plan {short} · config demo · digest
   {digest[1]}"""

@@ -156,7 +156,7 @@ def test_a_script_in_a_file_is_read_and_its_faults_are_told(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="can't be read"):
         build_scripted("one", backend, Shared(SystemClock()))
     file.write_text("a: [", encoding="utf-8")
-    with pytest.raises(ConfigError, match="no YAML"):
+    with pytest.raises(ConfigError, match="not YAML"):
         build_scripted("one", backend, Shared(SystemClock()))
     file.write_text("turns: 5", encoding="utf-8")
     with pytest.raises(ConfigError, match="script of agent one"):
@@ -182,7 +182,7 @@ def test_the_state_folder_is_private_and_follows_the_environment(tmp_path: Path)
     folder = made(tmp_path / "new" / "one")
     assert folder.stat().st_mode & 0o777 == 0o700
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(StorageError, match="can't be made"):
+    with pytest.raises(StorageError, match="can't be created"):
         made(tmp_path / "file" / "one")
 
 

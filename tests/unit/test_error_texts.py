@@ -125,14 +125,14 @@ def test_no_error_of_the_core_is_raised_with_words_that_nobody_can_translate() -
 @pytest.mark.parametrize(
     ("catalog", "expected"),
     [
-        (ENGLISH, "Agent x would be offered 1,500 tools, and models accept 128"),
-        (GERMAN, "Agent x bekäme 1500 Werkzeuge angeboten, und Modelle nehmen 128 an"),
+        (ENGLISH, "Agent x would have 1,500 tools, but models accept 128"),
+        (GERMAN, "Agent x hätte 1500 Werkzeuge, aber Modelle nehmen nur 128 an"),
     ],
 )
 def test_a_text_is_its_english_and_is_told_in_any_language(catalog: Catalog, expected: str) -> None:
     tools = "1,500" if catalog is ENGLISH else "1500"
     text = Text(
-        "Agent {agent} would be offered {count} tools, and models accept {limit}: the operator must deny some in the config "
+        "Agent {agent} would have {count} tools, but models accept {limit}: the operator must deny some in the config "
         "(`tools:` or `exclude_tools`).",
         agent="x",
         count=tools,
@@ -198,15 +198,15 @@ def test_other_peoples_words_stay_as_they_are() -> None:
         assert one_line(Text("the call"), 100) == "den Aufruf"
 
 
-WHY = Text("The MCP server {server} {text}.", server="board", text=Text("went away before it answered"))
+WHY = Text("The MCP server {server} {text}.", server="board", text=Text("ended before it answered"))
 
 
 def test_the_log_keeps_what_a_reason_was_made_of() -> None:
     event = decode("run_failed", 1, encode(e.RunFailed(reason=WHY)).body)
     assert isinstance(event, e.RunFailed)
-    assert event.reason == "The MCP server board went away before it answered."
+    assert event.reason == "The MCP server board ended before it answered."
     with speaking(GERMAN):
-        assert one_line(event.reason, 100) == "Der MCP-Server board verschwand, bevor er antwortete."
+        assert one_line(event.reason, 100) == "Der MCP-Server board wurde beendet, bevor er antwortete."
 
 
 def test_a_reason_of_an_earlier_version_is_shown_as_it_was_written() -> None:
@@ -224,8 +224,8 @@ def test_what_the_program_says_in_the_place_of_a_report_or_a_result_is_told_in_g
     assert isinstance(finished, e.RunFinished)
     assert isinstance(late, e.LateResult)
     with speaking(GERMAN):
-        assert visible(finished.report or "").startswith("Es gibt keinen Bericht: Der MCP-Server board verschwand")
-        assert visible(told_result(late.result)) == "Der MCP-Server board verschwand, bevor er antwortete."
+        assert visible(finished.report or "").startswith("Es gibt keinen Bericht: Der MCP-Server board wurde beendet")
+        assert visible(told_result(late.result)) == "Der MCP-Server board wurde beendet, bevor er antwortete."
         assert told_result("ok\n[the answer is not in the form that MCP asks for]\n[x]") == (
             "ok\n[die Antwort hat nicht die Form, die MCP verlangt]\n[x]"
         )
@@ -257,8 +257,8 @@ def test_a_german_card_of_a_failed_run_is_german() -> None:
     assert view is not None
     with speaking(GERMAN):
         card = card_for(view, log[-1].at)
-    assert "Der MCP-Server board verschwand" in str(card)
-    assert "went away" not in str(card)
+    assert "Der MCP-Server board wurde beendet" in str(card)
+    assert "ended before" not in str(card)
 
 
 def test_a_german_terminal_tells_refusals_and_configurations_in_german() -> None:

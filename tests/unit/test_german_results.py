@@ -101,7 +101,9 @@ RICH: Raw = [
 
 
 def test_what_is_not_text_and_each_remark_are_told_in_german() -> None:
-    breaks = Text("the answer is not what the tool declares: {fault}", fault=Text("{found} is missing", found="n"))
+    breaks = Text(
+        "the answer does not match the tool's declared output: {fault}", fault=Text("{found} is missing", found="n")
+    )
     answer = output({"content": RICH, "isError": [1]}, Redactor(), breaks=breaks)
     assert isinstance(answer.text, Text)
     assert GERMAN.told(answer.text).split("\n") == [
@@ -116,7 +118,7 @@ def test_what_is_not_text_and_each_remark_are_told_in_german() -> None:
         "[ein Teil der Antwort ist von einer hier unbekannten Art]",
         "[frames ist gekürzt: 1 weiteres Zeichen wurde ausgelassen]",
         "[die Antwort sagt nicht eindeutig, ob der Aufruf gescheitert ist]",
-        "[die Antwort ist nicht so, wie das Werkzeug sie ankündigt: n fehlt]",
+        "[die Antwort passt nicht zur angekündigten Ausgabe des Werkzeugs: n fehlt]",
     ]
 
 

@@ -282,7 +282,7 @@ def test_the_card_of_the_rest_says_where_its_calls_come_from_and_that_no_agent_p
     said = words(card_for(seen(log), START))
     assert "The rest of “Post three.”" in said
     assert "These calls of run 7Q4K did not run." in said
-    assert "nobody voted" not in said
+    assert "there was no vote" not in said
     picked = replace(REST, calls=CALLS[1:2], revision=2)
     selected = replace(proposal(picked), chosen_by=REQUESTER, revised="selected")
     log.append(Recorded(run="NEXT", seq=6, at=START, event=selected))

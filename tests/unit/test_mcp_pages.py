@@ -31,8 +31,8 @@ def names(page: Mapping[str, Raw]) -> list[str]:
         ({"name": "x", "inputSchema": False}, "has an inputSchema that is not an object"),
         ({"name": "x", "inputSchema": {"type": "string"}}, "takes 'string' by its inputSchema"),
         ({"name": "x", "inputSchema": {"properties": ["a"]}}, "whose properties are not an object"),
-        ({"name": "x", "inputSchema": {"maximum": float("nan")}}, "in a form that is not plain JSON"),
-        ({"name": "x", "description": "\ud83d"}, "in a form that is not plain JSON"),
+        ({"name": "x", "inputSchema": {"maximum": float("nan")}}, "that is not plain JSON"),
+        ({"name": "x", "description": "\ud83d"}, "that is not plain JSON"),
     ],
 )
 def test_a_spoiled_tool_takes_no_other_with_it(place: int, spoiled: Raw, reason: str) -> None:

@@ -67,7 +67,7 @@ async def test_a_rest_that_is_too_long_to_wait_for_is_said_at_once_with_its_leng
         await asked.converse("", TURN_CONTEXT).send(GO, ())
     clock.elapsed += 600
     with pytest.raises(
-        ModelError, match=r"^The provider of played wants no requests for another 50 minutes; "
+        ModelError, match=r"^The provider of played accepts no requests for another 50 minutes; "
     ) as caught:
         await other.send(GO, ())
     error = caught.value

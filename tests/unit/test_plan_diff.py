@@ -54,7 +54,7 @@ def test_equal_calls_do_not_differ() -> None:
     ("after", "expected"),
     [
         ((a_call("post_notice", channel=6, title="Power off"),), ["call 1, channel: 5 → 6"]),
-        ((a_call("post_notice", title="Power off"),), ["call 1, channel is gone: 5"]),
+        ((a_call("post_notice", title="Power off"),), ["call 1, channel was removed: 5"]),
         (
             (a_call("post_notice", channel=5, title="Power off", urgent=True),),
             ["call 1, urgent is new: true"],

@@ -51,7 +51,7 @@ def test_a_selection_says_whose_it_is_and_what_was_dropped() -> None:
     assert "Revision 2, selected by bob" in words
     assert "call 2 was removed" in words
     assert "remove_notice" in words
-    assert "Their text below speaks of all of them" in words
+    assert "The agents' text below still describes all of them" in words
 
 
 def test_an_edit_shows_the_old_value_and_the_new_one() -> None:

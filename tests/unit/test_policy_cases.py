@@ -72,10 +72,10 @@ def test_a_call_is_explained_for_each_agent_rule_and_condition(tmp_path: Path) -
     assert status is Exit.DONE
     assert said(context) == [
         "bank.pay for scout: ask",
-        "  It is recorded, and runs only once people approve the plan.",
+        "  It is recorded, and runs only after people approve the plan.",
         "  tools[0]: bank.pay → auto",
-        "    $.amount at_most 50: can't be judged, so the stricter outcome applies",
-        '    requester.role in ["ops"]: holds',
+        "    $.amount at_most 50: can't be evaluated, so the stricter outcome applies",
+        '    requester.role in ["ops"]: is met',
         "bank.pay for clerk: deny",
         "  It is refused.",
         "  exclude_tools of agent clerk: bank.pay → deny",
@@ -89,14 +89,14 @@ def test_whom_and_what_a_call_needs_is_explained(tmp_path: Path) -> None:
     assert policy_explain(context, config, tool="bank.pay", arguments="{}", user="", roles=(), place="") is Exit.DONE
     assert said(context)[:10] == [
         "bank.pay for scout, clerk: ask",
-        "  It is recorded, and runs only once people approve the plan.",
-        "  A plan with it needs 1 of U1, U2 and 1 of finance, beside what any plan needs.",
-        "  A plan with it expires after 14,400 seconds at the latest.",
-        "  Who asks for it may not approve it.",
-        "  Nobody approves it whose words shaped the plan.",
-        "  A plan has at most 3 of such calls.",
-        "  A day (UTC) has at most 9 of such calls, counted over all runs here.",
-        "  The agent must have read the same $.account before, from the same server.",
+        "  It is recorded, and runs only after people approve the plan.",
+        "  A plan with it needs 1 of U1, U2 and 1 of finance, on top of what every plan needs.",
+        "  A plan with it expires after 14,400 seconds at most.",
+        "  The requester may not approve it.",
+        "  People whose words shaped the plan may not approve it.",
+        "  A plan may have at most 3 such calls.",
+        "  There may be at most 9 such calls a day (UTC), counted over all runs here.",
+        "  The agent must first have read the same $.account from the same server.",
         "  If it repeats what was read and not asked for, it needs 2 of anyone here as well.",
     ]
 
@@ -118,7 +118,7 @@ def test_a_case_may_say_whose_approval_a_call_needs(tmp_path: Path) -> None:
         "  tools[1]: bank.pay",
         "Case 4, bank.pay: expected ask, got ask (1 of U1, U2 and 1 of finance)",
         "  tools[1]: bank.pay",
-        "4 cases, 2 not met.",
+        "4 cases, 2 failed.",
     ]
 
 
@@ -158,7 +158,7 @@ def test_a_case_that_is_not_met_is_named_with_what_the_rules_say(tmp_path: Path)
         "Case 2, bank.pay: expected auto, got auto, deny",
         "  exclude_tools of agent clerk: bank.pay",
         "Case 3, post.send: expected ask, got no such server",
-        "3 cases, 2 not met.",
+        "3 cases, 2 failed.",
     ]
 
 

@@ -143,7 +143,7 @@ def test_what_could_not_be_read_says_why(problem: Problem, words: str) -> None:
     assert question is not None
     (found,) = previews_of(a_plan(call, Reading(question=question, problem=problem, detail="EACCES \u202e")))
     assert found.is_problem
-    assert plain_text(found.headline) == f"Nobody can see what call 1 would change: files.read {words}"
+    assert plain_text(found.headline) == f"There is no preview of call 1: files.read {words}"
 
 
 def test_a_plan_that_nobody_read_for_says_so() -> None:

@@ -208,7 +208,7 @@ async def test_what_a_step_expects_must_have_been_said_to_it() -> None:
 
 async def test_a_tool_that_is_not_on_offer_is_named_with_those_that_are() -> None:
     conversation = converse({"turns": [[{"calls": [{"tool": "notices.shred"}]}]]})
-    assert "calls notices.shred, which is not on offer; on offer are vote" in await misplayed(
+    assert "calls notices.shred, which is not available; available are vote" in await misplayed(
         conversation, tools=TOOLS[3:]
     )
 
@@ -217,4 +217,4 @@ async def test_a_result_that_is_not_there_and_a_request_that_was_never_told_are_
     wants_result = converse({"turns": [[{"say": "{result:notices.read_notice}"}]]})
     assert "uses the result of notices.read_notice, which has none yet" in await misplayed(wants_result)
     wants_request = converse({"turns": [[{"say": "{title}"}]]})
-    assert "uses {title}, but was told no request" in await misplayed(wants_request, UserMessage(text="hello"))
+    assert "uses {title}, but got no request" in await misplayed(wants_request, UserMessage(text="hello"))

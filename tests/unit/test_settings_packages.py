@@ -53,7 +53,7 @@ def test_a_configuration_is_warned_of_once_for_each_such_server_with_what_to_wri
         "  notes: {command: [uvx, notes-server]}\n"
     )
     first, second = parse(text, origin="ops.yaml", environ={"TOKEN": "canary"}).warnings
-    assert first.startswith("ops.yaml:3: mcp_servers.board: some-board is fetched in whatever version is current")
+    assert first.startswith("ops.yaml:3: mcp_servers.board: some-board is fetched in the version that is current")
     assert first.endswith("pin an exact version, such as some-board@1.2.3")
     assert second.startswith("ops.yaml:6: mcp_servers.notes: notes-server is fetched")
     assert second.endswith("such as notes-server==1.2.3")

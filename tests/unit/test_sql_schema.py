@@ -120,15 +120,15 @@ def test_a_newer_database_asks_for_a_newer_program(tmp_path: Path) -> None:
 def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path)
     statements(url, "CREATE TABLE events (id INTEGER)")
-    with pytest.raises(StorageError, match="name another database with DATABASE_URL"):
+    with pytest.raises(StorageError, match="set DATABASE_URL to another database"):
         asyncio.run(use(url))
 
 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("mysql://me:secret@host/db", "kind mysql"),
-        ("not an address with secret", "can't be read"),
+        ("mysql://me:secret@host/db", "type mysql"),
+        ("not an address with secret", "is not valid"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
     ],
@@ -158,7 +158,7 @@ def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_told(tmp_path: Path) -> None:
     (tmp_path / "log.sqlite").write_bytes(b"GIF89a" * 1000)
-    with pytest.raises(StorageError, match="is another kind of file"):
+    with pytest.raises(StorageError, match="is not a database file"):
         asyncio.run(use(sqlite_url(tmp_path)))
 
 
@@ -175,12 +175,12 @@ def test_a_file_that_another_program_locks_is_told(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (sqlite3.SQLITE_FULL, "The disk is full"),
-        (sqlite3.SQLITE_READONLY, "may only be read"),
+        (sqlite3.SQLITE_FULL, "is full; free some space"),
+        (sqlite3.SQLITE_READONLY, "is read-only"),
         (sqlite3.SQLITE_CORRUPT, "is damaged"),
         (sqlite3.SQLITE_IOERR_FSYNC, "reports an error"),
-        (sqlite3.SQLITE_PERM, "may not be opened by this user"),
-        (sqlite3.SQLITE_TOOBIG, "the program's log says how"),
+        (sqlite3.SQLITE_PERM, "can't be opened by this user"),
+        (sqlite3.SQLITE_TOOBIG, "the program's log says why"),
     ],
 )
 def test_what_sqlite_refuses_is_told_by_what_to_do(code: int, words: str) -> None:

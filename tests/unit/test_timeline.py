@@ -55,7 +55,7 @@ def last(log: list[Recorded]) -> str:
 def test_the_agents_argument_can_be_followed_line_by_line() -> None:
     assert told(recorded(argued(POST)))[:8] == [
         ("", "rita asked: “Tell everyone about the power cut on Friday” · run 7Q4K"),
-        ("", "the agents begin"),
+        ("", "the agents started planning"),
         ("agent1", "read board.list_notices"),
         ("agent1", "planned board.post_notice"),
         ("agent1", "answered agent1.1, 1 call: “Post it with the times.”"),

@@ -90,7 +90,7 @@ def test_of_two_rulings_the_stricter_effect_and_all_needs_are_left() -> None:
         ("effect: read, requires_read: $.a", "requires_read: found requires_read beside effect: read"),
         ("effect: ask, requires_read: path", "requires_read: found 'path'; expected the path of an argument"),
         ("effect: ask, requires_read: $", "requires_read: found '$'; expected the path of an argument"),
-        ("effect: ask, requester: true", "requester: found requester: true, though a rule can only forbid that"),
+        ("effect: ask, requester: true", "requester: found requester: true, but a rule can only forbid that"),
         ("effect: ask, approvers: [ops]", "approvers[0]: found a text; expected a mapping with roles or users"),
         ("effect: ask, approvers: ops", "approvers: found a text; expected a list"),
         ("effect: ask, approvers: [{roles: [a]}, {}]", "approvers[1]: found an entry that names nobody"),

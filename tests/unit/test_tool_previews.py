@@ -187,8 +187,8 @@ def test_what_makes_no_sense_is_told_by_its_place(keys: str, complaint: str) -> 
 @pytest.mark.parametrize(
     ("rules", "complaint"),
     [
-        (WRITE, "found files.read, which no rule lets run as a read; expected a rule for it with effect: read"),
-        (READ + WRITE.replace("tool: read", "tool: raad"), "found files.raad, which is no tool; expected a tool"),
+        (WRITE, "found files.read, which no rule allows as a read; expected a rule for it with effect: read"),
+        (READ + WRITE.replace("tool: read", "tool: raad"), "found files.raad, which is not a tool; expected a tool"),
         (READ + WRITE.replace("{path: $.path}", "{path: $.pfad}"), "found the path $.pfad"),
         (READ + WRITE.replace("$.content", "$.contents"), "found the path $.contents"),
     ],

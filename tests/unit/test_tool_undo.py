@@ -134,7 +134,7 @@ def test_what_makes_no_sense_is_told_by_its_place(keys: str, complaint: str) -> 
     [
         (
             "{tool: deletes}",
-            "found chat.deletes, which is no tool; expected a tool that the servers have; did you mean chat.delete?",
+            "found chat.deletes, which is not a tool; expected a tool that the servers have; did you mean chat.delete?",
         ),
         ("{tool: look}", "found chat.look, whose calls the rules never plan"),
         ("{tool: delete, arguments: {channels: $.channel}}", "found 'channels', which chat.delete does not take"),

@@ -46,9 +46,9 @@ def said(words: str, capsys: pytest.CaptureFixture[str], catalog: Catalog = GERM
     [
         ("check", "Fehler: Es fehlt das Argument CONFIG."),
         ("audit nonsense", "Fehler: Den Befehl 'nonsense' gibt es nicht."),
-        ("check a b", "Fehler: Das ist zu viel: b"),
+        ("check a b", "Fehler: Überzählige Argumente: b"),
         ("check a --nope", "Fehler: Die Option --nope gibt es nicht."),
-        ("check --approv a", "Fehler: Die Option --approv gibt es nicht. Meintest du --approve?"),
+        ("check --approv a", "Fehler: Die Option --approv gibt es nicht. Ist --approve gemeint?"),
         ("check a --only", "Fehler: Die Option '--only' braucht einen Wert."),
         ("check --approve=x a", "Fehler: Die Option '--approve' nimmt keinen Wert an."),
         ("check a --only x", "Fehler: Falscher Wert für '--only': 'x' ist keines von 'deliberate', 'execute'."),

@@ -321,8 +321,8 @@ def going_in_circles(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "Claude Code with {model} kept making calls that come to nothing, and was stopped; if this lasts, the "
-            "operator must choose another model.",
+            "Claude Code with {model} kept making calls that have no effect, and was stopped; if "
+            "this continues, the operator must choose another model.",
             model=provider.model,
         ),
     )
@@ -333,8 +333,8 @@ def missing() -> ModelError:
     return ModelError(
         ModelFault.MISCONFIGURED,
         Text(
-            "Claude Code's program is not there or can't be started; the operator must reinstall {package} where "
-            "massgen-bot runs.",
+            "The Claude Code program is missing or can't be started; the operator must reinstall "
+            "{package} where massgen-bot runs.",
             package=LOCKED["claude-code"],
         ),
     )
@@ -345,8 +345,8 @@ def stillborn(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.MISCONFIGURED,
         Text(
-            "Claude Code ended as soon as it was started with {model}; the operator must check the options of this "
-            "model, and that {package} is installed.",
+            "Claude Code exited right after it was started with {model}; the operator must check "
+            "the options of this model, and that {package} is installed.",
             model=provider.model,
             package=LOCKED["claude-code"],
         ),
@@ -358,8 +358,8 @@ def slow_to_start(provider: Provider, seconds: float) -> ModelError:
     return ModelError(
         ModelFault.TIMED_OUT,
         Text(
-            "Claude Code with {model} was not ready within {seconds:g} s; if this lasts, the operator must give "
-            "this machine less to do.",
+            "Claude Code with {model} was not ready within {seconds:g} s; if this continues, the "
+            "operator must reduce the load on this machine.",
             model=provider.model,
             seconds=seconds,
         ),
@@ -372,8 +372,8 @@ def died(provider: Provider, *, is_retryable: bool) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "Claude Code with {model} ended in the middle of its work; if this lasts, the operator must see that "
-            "the machine has memory enough for it.",
+            "Claude Code with {model} exited in the middle of its work; if this continues, the "
+            "operator must make sure that the machine has enough memory.",
             model=provider.model,
         ),
         is_retryable=is_retryable,
