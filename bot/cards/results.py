@@ -23,7 +23,7 @@ def told_result(result: str) -> str:
 def in_words(result: str) -> str:
     """What a tool answered, for a receipt: JSON as names and values, the first few; anything else as it is.
 
-    An address that `link_in` finds stands beside the receipt and is not repeated.
+    An address that `link_in` finds stands beside the receipt and is not repeated, nor is an id that the text has.
     """
     text, value = _parts(result)
     if value is None:

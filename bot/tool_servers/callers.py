@@ -5,11 +5,12 @@ import os
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, TextContent
+from pydantic import BaseModel
 
 from bot.machine import CONSOLE
 from bot.tool_servers.rate_limits import begin_call
@@ -54,6 +55,25 @@ class Callers:
         if self.tenant and caller.tenant != self.tenant:
             raise ToolError(_ELSEWHERE)
         return caller
+
+
+class SentMessage(BaseModel):
+    """A message that a tool sent, as it declares it: a later call of the same plan can take its ids."""
+
+    channel: str
+    message: str
+    url: str = ""
+
+
+class OpenedThread(BaseModel):
+    """A thread or post that a tool opened, likewise."""
+
+    thread: str
+    url: str = ""
+
+
+SentResult: TypeAlias = Annotated[CallToolResult, SentMessage]
+OpenedResult: TypeAlias = Annotated[CallToolResult, OpenedThread]
 
 
 def done(text: str, url: str = "", **made: str) -> CallToolResult:

@@ -19,7 +19,18 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ToolAnnotations
 
-from bot.tool_servers.callers import Callers, Scope, callers_of, done, known, known_message, may_read, scope_in
+from bot.tool_servers.callers import (
+    Callers,
+    OpenedResult,
+    Scope,
+    SentResult,
+    callers_of,
+    done,
+    known,
+    known_message,
+    may_read,
+    scope_in,
+)
 from bot.tool_servers.discord_api import (
     ADD_REACTIONS,
     ANNOUNCEMENTS,
@@ -155,7 +166,7 @@ class DiscordTools:
         content: str,
         mention_users: list[str] | None = None,
         mention_roles: list[str] | None = None,
-    ) -> CallToolResult:
+    ) -> SentResult:
         """Send a message to a channel or thread, of up to 2000 characters. Mentions in it notify nobody.
 
         Unless they are of users or roles whose ids are listed as well. Everyone at once can't be notified.
@@ -175,7 +186,7 @@ class DiscordTools:
         number = _text(sent, "id")
         return done(f"Sent message {number} to {place}.", self._url(place, number), channel=place, message=number)
 
-    async def create_thread(self, context: Context, channel: str, name: str, message: str = "") -> CallToolResult:
+    async def create_thread(self, context: Context, channel: str, name: str, message: str = "") -> OpenedResult:
         """Open a public thread in a channel, or under a message of it. In a forum, use create_post instead."""
         if not name.strip() or _units(name) > _LONGEST_NAME:
             raise ToolError(f"A thread's name has between 1 and {_LONGEST_NAME} characters; nothing was opened.")
@@ -187,13 +198,13 @@ class DiscordTools:
         else:
             kind = _ANNOUNCEMENT_THREAD if is_for_announcements else _PUBLIC_THREAD
             path, body = f"/channels/{place}/threads", {**body, "type": kind}
-        made = await self.api.write("POST", path, body)
-        number = _text(made, "id")
-        return done(f"Opened thread {number} in {place}.", self._url(number))
+        opened = await self.api.write("POST", path, body)
+        number = _text(opened, "id")
+        return done(f"Opened thread {number} in {place}.", self._url(number), thread=number)
 
     async def create_post(
         self, context: Context, channel: str, title: str, content: str, tags: list[str] | None = None
-    ) -> CallToolResult:
+    ) -> OpenedResult:
         """Open a post in a forum: a thread with a title and a first message. `tags` are names of the forum's own tags.
 
         Mentions notify nobody.
@@ -211,9 +222,9 @@ class DiscordTools:
             raise ToolError("This channel is no forum: use send_message or create_thread; nothing was posted.")
         message: dict[str, Json] = {"content": content, "allowed_mentions": {"parse": []}}
         body: dict[str, Json] = {"name": title, "message": message, "applied_tags": _tags(forum, tags or [])}
-        made = await self.api.write("POST", f"/channels/{place}/threads", body)
-        number = _text(made, "id")
-        return done(f"Opened post {number} in {place}.", self._url(number))
+        opened = await self.api.write("POST", f"/channels/{place}/threads", body)
+        number = _text(opened, "id")
+        return done(f"Opened post {number} in {place}.", self._url(number), thread=number)
 
     async def _no_forum(self, place: str) -> int:
         """The type of a channel in which messages stand by themselves.
@@ -272,9 +283,9 @@ def server_of(tools: DiscordTools) -> MCPServer:
     server = MCPServer("discord")
     for read in (tools.list_channels, tools.read_messages, tools.look_up):
         server.tool(annotations=READS, structured_output=False)(read)
-    server.tool(annotations=ADDS, structured_output=False)(tools.send_message)
-    server.tool(annotations=ADDS, structured_output=False)(tools.create_thread)
-    server.tool(annotations=ADDS, structured_output=False)(tools.create_post)
+    server.tool(annotations=ADDS)(tools.send_message)
+    server.tool(annotations=ADDS)(tools.create_thread)
+    server.tool(annotations=ADDS)(tools.create_post)
     for mark in (tools.add_reaction, tools.pin_message):
         server.tool(annotations=MARKS, structured_output=False)(mark)
     server.tool(annotations=DESTROYS, structured_output=False)(tools.delete_message)

@@ -18,7 +18,17 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ToolAnnotations
 
-from bot.tool_servers.callers import Callers, Scope, callers_of, done, known, known_message, may_read, scope_in
+from bot.tool_servers.callers import (
+    Callers,
+    Scope,
+    SentResult,
+    callers_of,
+    done,
+    known,
+    known_message,
+    may_read,
+    scope_in,
+)
 from bot.tool_servers.slack_api import Json, Sight, SlackApi, escaped
 from bot.variables import Environment
 
@@ -118,13 +128,13 @@ class SlackTools:
         profile = found.get("profile") if isinstance(found, dict) else None
         return f"@{_text(profile, 'display_name') or _text(profile, 'real_name') or _text(found, 'name') or user}"
 
-    async def post_message(self, context: Context, channel: str, text: str) -> CallToolResult:
+    async def post_message(self, context: Context, channel: str, text: str) -> SentResult:
         """Post a message in a channel that the bot is in. Mentions in the text do not notify anybody."""
         _check_text(text)
         channel = await self._may(context, "post_message", channel)
         return await self._post(channel, text, "")
 
-    async def reply_in_thread(self, context: Context, channel: str, thread: str, text: str) -> CallToolResult:
+    async def reply_in_thread(self, context: Context, channel: str, thread: str, text: str) -> SentResult:
         """Reply below a message, which `thread` names by its timestamp. Mentions do not notify anybody."""
         if not thread:
             raise ToolError("Name the message by its timestamp; nothing was posted.")
@@ -204,8 +214,9 @@ def server_of(tools: SlackTools) -> MCPServer:
     server = MCPServer("slack")
     for read in (tools.list_channels, tools.read_messages, tools.look_up):
         server.tool(annotations=READS, structured_output=False)(read)
-    for add in (tools.post_message, tools.reply_in_thread, tools.upload_snippet):
-        server.tool(annotations=ADDS, structured_output=False)(add)
+    for add in (tools.post_message, tools.reply_in_thread):
+        server.tool(annotations=ADDS)(add)
+    server.tool(annotations=ADDS, structured_output=False)(tools.upload_snippet)
     for mark in (tools.add_reaction, tools.pin_message):
         server.tool(annotations=MARKS, structured_output=False)(mark)
     server.tool(annotations=DESTROYS, structured_output=False)(tools.delete_message)

@@ -15,6 +15,7 @@ from bot.tool_servers.discord_api import DiscordApi
 from bot.tool_servers.discord_server import DiscordTools, guild_of, serve, server_of
 from bot.tool_servers.rate_limits import Patience
 from bot.variables import Environment
+from coordination.declared_results import types_at
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
@@ -135,12 +136,16 @@ async def test_a_message_notifies_nobody_but_whom_its_arguments_name(server: Dis
         await client.call_tool("send_message", {"channel": server.channel, "content": "@everyone <@7>"})
         named = {"channel": server.channel, "content": "<@7>", "mention_users": ["7"]}
         sent = await client.call_tool("send_message", named)
+        declared = {tool.name: tool.output_schema or {} for tool in (await client.list_tools()).tools}
     quiet, told = server.in_channel()
     assert sent.structured_content == {
         "channel": server.channel,
         "message": told.id,
         "url": f"https://discord.com/channels/{server.guild.id}/{server.channel}/{told.id}",
     }
+    assert "string" in types_at(declared["send_message"], "/message")
+    opens = {name for name, schema in declared.items() if "string" in types_at(schema, "/thread")}
+    assert opens == {"create_thread", "create_post"}
     assert quiet.payload["allowed_mentions"] == {"parse": [], "users": [], "roles": []}
     assert told.payload["allowed_mentions"] == {"parse": [], "users": ["7"], "roles": []}
 

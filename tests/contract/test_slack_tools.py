@@ -15,6 +15,7 @@ from bot.tool_servers.rate_limits import Patience
 from bot.tool_servers.slack_api import SlackApi
 from bot.tool_servers.slack_server import SlackTools, serve, server_of
 from bot.variables import Environment
+from coordination.declared_results import types_at
 from tests.contract.slack_harness import a_team
 from tests.servers.slack_server import Fault, Message, SlackServer, slack_serving
 
@@ -70,9 +71,12 @@ async def test_a_post_is_one_message_that_pings_nobody(server: SlackServer) -> N
         (message,) = server.cards()
         reply = await client.call_tool("reply_in_thread", {"channel": "C1", "thread": message.ts, "text": "more"})
         read = text_of(await client.call_tool("read_messages", {"channel": "C1"}))
+        declared = {tool.name: tool.output_schema or {} for tool in (await client.list_tools()).tools}
     assert message.ts in text_of(posted)
     address = f"https://t1.slack.test/archives/C1/p{message.ts.replace('.', '')}"
     assert posted.structured_content == {"channel": "C1", "message": message.ts, "url": address}
+    makes = {name for name, schema in declared.items() if "string" in types_at(schema, "/message")}
+    assert makes == {"post_message", "reply_in_thread"}
     assert message.now["text"] == "&lt;!channel&gt; &amp; &lt;@U1&gt; hello"
     assert not reply.is_error
     assert [each.thread for each in server.messages.values()] == ["", message.ts]

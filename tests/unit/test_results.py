@@ -27,6 +27,7 @@ URL = "https://discord.com/channels/1/2/3"
         ('{"id":7,"html_url":"https://git.test/a/7","url":"https://api.git.test/a/7"}', None, "https://git.test/a/7"),
         ('{"issue":{"id":7,"url":"https://git.test/a/7"}}', None, "https://git.test/a/7"),
         (f'Sent message 3 to 2.\n{{"url":"{URL}"}}', "Sent message 3 to 2.", URL),
+        (f'Sent message 3 to 2.\n{{"id":"3","url":"{URL}"}}', "Sent message 3 to 2.", URL),
         (f'Sent.\n{{"id":3,"permalink":"{URL}"}}', "Sent. id 3", URL),
         ('{"url":"https://Git.Test:8443/a?b=c&d=%20e#f"}', None, "https://Git.Test:8443/a?b=c&d=%20e#f"),
         ("[1]", "1", ""),
