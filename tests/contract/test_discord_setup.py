@@ -108,7 +108,7 @@ async def test_a_server_that_is_not_there_is_one_sentence_and_so_is_its_removal(
         (403, {"message": "Missing Access", "code": 50001}, "Discord refused the request: Missing Access"),
         (503, "<html>upstream</html>", "Discord can't be reached"),
         (429, "<html>Cloudflare</html>", "Discord can't be reached"),
-        (429, {"message": "slow down", "retry_after": 400.0, "global": False}, "wait for 400 s"),
+        (429, {"message": "slow down", "retry_after": 400.0, "global": False}, "a pause of 400 s"),
     ],
 )
 @pytest.mark.parametrize("place", ["/applications/[0-9]+/commands$", "/users/@me/guilds$", "/guilds/[0-9]+/channels$"])
