@@ -195,7 +195,7 @@ async def test_a_card_tells_of_other_rules_that_are_not_stricter() -> None:
     run, state = await harness.planned()
     present.profile = replace(harness.prepared.profile)
     await harness.people.review_all()
-    assert "has changed since this run was requested. The plan stays as shown" in card(harness, run)
+    assert "have changed since this run was requested. The plan stays as shown" in card(harness, run)
     present.profile = None
     await harness.people.review_all()
     assert "has changed" not in card(harness, run)
@@ -227,7 +227,7 @@ async def test_a_plan_is_asked_again_under_stricter_rules_before_anybody_presses
     assert isinstance(state, s.AwaitingDecision)
     assert state.plan.policy.required == 2
     assert "The rules got stricter, so this plan needs approval again" in card(harness, run)
-    assert "has changed since" not in card(harness, run)
+    assert "have changed since" not in card(harness, run)
 
 
 async def test_an_administrator_freezes_and_thaws_their_own_tenant_on_record(tmp_path: Path) -> None:
