@@ -48,7 +48,7 @@ async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_d
     ("said", "told_operator"),
     [
         ({"MASSGEN_BOT_CONFIG": "nosuch"}, "MASSGEN_BOT_CONFIG names 'nosuch', but"),
-        ({"MASSGEN_BOT_CONFIGS": "nowhere"}, "nowhere has no configuration"),
+        ({"MASSGEN_BOT_CONFIGS": "nowhere"}, "nowhere contains no configuration"),
         ({"MASSGEN_BOT_RUNS_AT_ONCE": "many"}, "must be a number"),
         ({"MASSGEN_BOT_THREADS": "maybe"}, "must be yes or no"),
         ({"MASSGEN_BOT_ALLOWED_CONFIGS": "ops"}, "must look like"),

@@ -123,7 +123,7 @@ async def test_the_doctor_says_whom_each_rule_of_approval_names(server: DiscordS
         f"!!  home: configuration ops: the role or group ops counts as 42, as when it was first looked up, but is {ops} now."
         in out
     )
-    assert f"!!  home: configuration ops: the role or group twins is 2 different ones ({twin}, " in out
+    assert f"!!  home: configuration ops: the role or group twins matches 2 different ones ({twin}, " in out
     assert "!!  home: configuration ops: the role or group captains doesn't exist here. The operator must" in out
     assert f"ok  home: approvers set for the channel {server.channel}: the role or group {ops} is ops." in out
     assert (

@@ -161,7 +161,7 @@ async def test_the_doctor_says_whom_each_rule_of_approval_names(ran: Runs, serve
     assert "!!  configuration ops: the role or group captains doesn't exist here. The operator must" in out
     assert "ok  configuration ops: the user UALICE0001 is alice." in out
     assert "!!  configuration ops: the user UNOBODY001 doesn't exist here." in out
-    assert "!!  configuration ops: the user alice is 2 different ones (" in out
+    assert "!!  configuration ops: the user alice matches 2 different ones (" in out
     server.faults.append(Fault(method="usergroups.list", error="missing_scope", times=9))
     _, out, _ = await ran("doctor", "slack", **environ)
     assert "!!  configuration ops: the chat can't say right now who the role or group ops is." in out

@@ -182,7 +182,7 @@ async def test_a_log_that_lets_one_word_do_is_not_lawful() -> None:
     harness, run, state = await in_doubt()
     now = harness.clock.now()
     word = e.CallResolved(index=0, by=ALICE, verdict="run_it", valid_until=state.valid_until)
-    with pytest.raises(IllegalTransition, match="more people must confirm"):
+    with pytest.raises(IllegalTransition, match="more people must say so"):
         evolve(state, word, now)
     happened = replace(word, verdict="happened", valid_until=now + timedelta(seconds=TWO.expires_after))
     assert isinstance(evolve(state, replace(happened, valid_until=state.valid_until), now), s.Executing)

@@ -110,7 +110,7 @@ def test_no_agent_begins_with_a_stored_configuration_that_was_changed(program: P
     database.close()
     ended = program.run("changes", run, "Pay more.")
     assert ended.status == 1
-    assert "was changed after it began" in " ".join(ended.out.split())
+    assert "was changed after the run began" in " ".join(ended.out.split())
 
 
 def test_another_account_in_the_environment_runs_nothing(program: Program) -> None:
