@@ -273,14 +273,14 @@ def test_an_order_to_end_leaves_the_run_for_later_and_says_how_to_go_on(program:
 
 def test_a_worker_ends_when_it_is_told_to(program: Program) -> None:
     with program.start("worker") as worker:
-        read_until(worker.stderr, "Working.")
+        read_until(worker.stderr, "Worker ready.")
         worker.send_signal(signal.SIGTERM)
         assert end_of(worker).status == 0
 
 
 def test_workers_are_listed_with_what_they_have_in_hand(program: Program) -> None:
     with program.start("worker", "--only", "execute") as worker:
-        read_until(worker.stderr, "Working.")
+        read_until(worker.stderr, "Worker ready.")
         listed = program.run("workers")
         assert (listed.status, listed.err) == (0, "")
         here = f"{re.escape(platform.node())}:{worker.pid}"
