@@ -17,8 +17,8 @@ os.environ["LC_ALL"] = "C.UTF-8"  # tests read English, whatever the terminal sp
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
-MEASURED = {"contract", "service", "unit"}
-"""The folders of tests that coverage is counted in: those that say what each part does."""
+MEASURED = {"contract", "service", "threats", "unit"}
+"""The folders of tests that coverage is counted in: those that say what each part does, and what it must not."""
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # Coverage has begun here; what tests start from outside is not counted.
     for name in [name for name in os.environ if name.startswith("COVERAGE_")]:

@@ -416,7 +416,7 @@ def test_warnings_about_every_call_leave_room_for_the_calls(number: int) -> None
     odd = replace(POST, arguments=canonical({name: 2**60, f"{name}2": "x"}))
     rendered = render(card_of(*[odd] * number), Ids())
     assert complaints_of(payload(rendered)) == []
-    assert f"about {number - 3} more calls" in shown(rendered)
+    assert f"applies to {number - 3} more calls" in shown(rendered)
 
 
 def test_a_finished_card_has_its_calls_with_what_came_of_them_below_the_report() -> None:

@@ -17,7 +17,9 @@ from coordination.storage.sql_run_log import SqlLog
 from tests.e2e import discord_harness, slack_harness
 
 OURS = tuple(str(Path(sys.modules[name].__file__ or "").parent) for name in ("bot", "coordination"))
-COMMAND, CLICK = 6, 7
+COMMAND, CLICK = 7, 7
+"""Frames of ours. One of a command asks whether words in a waiting plan's thread change it or start a run."""
+
 READS = ("find_button", "card_and_settings", "set_for_tenants")
 """What a click is, whether stricter rules hold by now, and whether all is frozen: each is asked once."""
 

@@ -103,7 +103,7 @@ async def test_who_has_used_up_the_day_starts_no_run(
 async def test_a_place_that_has_used_up_its_day_starts_no_run_and_others_do() -> None:
     made, accounts = harness(PlayedModel(), limits=DailyLimits(place_tokens=100, place_money=2.0))
     accounts.places = {"C1": Spent(tokens=100), "C2": Spent(money=2.0)}
-    for place, limit in (("C1", "the 100 tokens of today"), ("C2", "the $2 of today")):
+    for place, limit in (("C1", "today's 100 tokens"), ("C2", "today's $2")):
         with pytest.raises(RefusedError) as refused:
             await made.people.start(asking(place))
         assert f"Everybody in this channel together has used up {limit}" in str(refused.value)

@@ -277,7 +277,7 @@ async def test_a_decision_at_home_is_on_the_plan_that_was_shown_and_for_whom_it_
     await harness.press(BOB, (await harness.shown(run))[Action.CHANGE], text="Shorter.")
     await harness.work()
     said = texts(await harness.press(ALICE, ids[Action.APPROVE], place=HOME, message=""))
-    assert "not the latest plan" in said
+    assert "was replaced by a newer one" in said
     assert (await harness.people.state(run)).kind == "awaiting_decision"
 
 
