@@ -15,13 +15,8 @@ from coordination.domain.transitions import Recorded, authors_in, evolve, replay
 from coordination.errors import ConflictError, RefusedError, RunNotFoundError
 from coordination.ports import Clock, Job, NewId, RunLog
 from coordination.run_request import authors_after
-from coordination.run_writer import PendingAppend, append_surely
+from coordination.run_writer import MAX_RACES, PATIENCE, PendingAppend, append_surely
 from coordination.text import Text
-
-_MAX_RACES = 200
-
-_PATIENCE = 8.0
-"""Seconds for which a person's word is tried again while the database is away: it may well be written."""
 
 
 async def link(
@@ -35,7 +30,7 @@ async def link(
         RefusedError: nothing is left to plan to this end.
         RunNotFoundError: there is no such run in the person's tenant.
     """
-    for _ in range(_MAX_RACES):
+    for _ in range(MAX_RACES):
         records = await log.read(run)
         state = replay(records) if records else None
         if state is None or state.request.tenant != by.tenant:
@@ -54,7 +49,7 @@ async def link(
         job = begin_job(run, state, purpose)
         pending = PendingAppend(run=run, expected=records[-1].seq, events=[event], at=now, state=after, job=job)
         try:
-            written = await append_surely(log, clock, pending, patience=_PATIENCE)
+            written = await append_surely(log, clock, pending, patience=PATIENCE)
         except ConflictError:
             continue
         await begin_linked(log, clock, [*records, *written], after, event)
@@ -63,7 +58,7 @@ async def link(
 
 
 async def _free_name(log: RunLog, new_id: NewId) -> str:
-    for _ in range(_MAX_RACES):
+    for _ in range(MAX_RACES):
         name = new_id()
         if not await log.read(name):
             return name
@@ -101,7 +96,7 @@ async def begin_linked(
     job = Job(task="deliberate", run=made.run, tenant=tenant, revision=1)
     pending = PendingAppend(run=made.run, expected=0, events=[event], at=now, state=begun, job=job)
     try:
-        await append_surely(log, clock, pending, patience=_PATIENCE)
+        await append_surely(log, clock, pending, patience=PATIENCE)
     except ConflictError:  # A worker, or whoever pressed as well, was first.
         await _has_begun(log, made.run, preset)
 

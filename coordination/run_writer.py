@@ -29,6 +29,12 @@ from coordination.errors import (
 from coordination.ports import Clock, Job, RunLog
 from coordination.text import Text
 
+MAX_RACES = 200
+"""How often one person's word is read for again because somebody else was first."""
+
+PATIENCE = 8.0
+"""Seconds for which a person's word is tried again while the database is away: it may well be written."""
+
 _TURN = 2.0
 """Seconds for which one person's word about a run waits for another's before it goes ahead all the same."""
 

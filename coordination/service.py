@@ -70,23 +70,17 @@ from coordination.run_admission import check_may_ask, requested
 from coordination.run_links import link
 from coordination.run_options import RunProfile
 from coordination.run_request import RunRequest, checked_prompt
-from coordination.run_writer import PendingAppend, RunTurns, append_surely, job_for
+from coordination.run_writer import MAX_RACES, PATIENCE, PendingAppend, RunTurns, append_surely, job_for
 from coordination.text import Text
 
 MAX_TEXT_CHARACTERS = 4_000
 """Characters of a reason or a wanted change."""
-
-_PATIENCE = 8.0
-"""Seconds for which a person's word is tried again while the database is away: it may well be written."""
 
 _OPEN = ("awaiting_decision", "executing", "needs_human")
 """The kinds of state in which a call may still start."""
 
 _MakePlan: TypeAlias = Callable[[s.AwaitingDecision, RunProfile | None, datetime], RunEvent | Refusal]
 """Makes a plan in the place of the one that waits, under the rules of now, where they differ."""
-
-_MAX_RACES = 200
-"""How often one verb reads again because somebody else was first."""
 
 
 class Coordinator:
@@ -128,13 +122,13 @@ class Coordinator:
         prompt = checked_prompt(request.prompt)
         event = await requested(prompt, request, self._log, self._configure, self._spending, self._clock)
         run = request.run or self._new_id()
-        for _ in range(_MAX_RACES):
+        for _ in range(MAX_RACES):
             now = self._clock.now()
             job = Job(task="deliberate", run=run, tenant=event.tenant, revision=1)
             state = evolve(None, event, now)
             pending = PendingAppend(run=run, expected=0, events=[event], at=now, state=state, job=job)
             try:
-                await append_surely(self._log, self._clock, pending, patience=_PATIENCE)
+                await append_surely(self._log, self._clock, pending, patience=PATIENCE)
             except ConflictError:
                 if request.run:
                     raise
@@ -322,7 +316,7 @@ class Coordinator:
         """
         count = 0
         for run in await self._log.in_state(_OPEN, tenant):
-            for _ in range(_MAX_RACES):
+            for _ in range(MAX_RACES):
                 state, seq = await self._read(run, tenant)
                 event = await self._frozen_or_not(state)
                 if event is None:
@@ -336,7 +330,7 @@ class Coordinator:
 
     async def read_approvers(self, run: str) -> None:
         """Ask the chat about those who had a run go on, where a worker that can't waits for that."""
-        for _ in range(_MAX_RACES):
+        for _ in range(MAX_RACES):
             state, seq = await self._read(run, None)
             if not isinstance(state, s.Executing) or not state.waits_for_approvers:
                 return
@@ -368,7 +362,7 @@ class Coordinator:
         `current` are the rules of now, if they are known already.
         """
         current = current or ReadOnce(self._current)
-        for _ in range(_MAX_RACES):
+        for _ in range(MAX_RACES):
             state, seq = await self._read(run, tenant)
             event = await self._again(run, state, current, asks_about_people=asks_about_people)
             event = event or await self._news(run, state, current)
@@ -435,7 +429,7 @@ class Coordinator:
 
     async def _void_words(self, run: str, by: Person) -> Refusal | None:
         """Take back the words about a call of those who may not approve any more; or why that can't be told."""
-        for _ in range(_MAX_RACES):
+        for _ in range(MAX_RACES):
             state, seq = await self._read(run, by.tenant)
             if not isinstance(state, s.NeedsHuman) or not state.said:
                 return None
@@ -518,7 +512,7 @@ class Coordinator:
         self, run: str, by: Person, action: RunAction, propose: Callable[[RunState], RunEvent | Refusal]
     ) -> RunState:
         """Read, judge, append; and all again if somebody else was first. The append is what decides a race."""
-        for _ in range(_MAX_RACES):
+        for _ in range(MAX_RACES):
             async with self._turns.of(run):
                 before, seq = await self._read(run, by.tenant)
                 event = propose(before)
@@ -529,7 +523,7 @@ class Coordinator:
                     after = evolve(before, event, now)
                     job = job_for(run, before, after)
                     pending = PendingAppend(run=run, expected=seq, events=[event], at=now, state=after, job=job)
-                    await append_surely(self._log, self._clock, pending, patience=_PATIENCE)
+                    await append_surely(self._log, self._clock, pending, patience=PATIENCE)
                 except (ConflictError, IllegalTransition):
                     continue  # Somebody was first, or the plan expired between the two looks at the clock.
             self._engine.wake()
@@ -549,7 +543,7 @@ class Coordinator:
         if refusal is Refusal.EXPIRED and isinstance(state, s.AwaitingDecision):
             state, seq = await self._expire(run, state, seq), seq + 1
         event, latest = e.ActionRefused(by=by, act=action, refusal=refusal), state
-        for _ in range(_MAX_RACES):  # The refusal stands whatever comes in between.
+        for _ in range(MAX_RACES):  # The refusal stands whatever comes in between.
             try:
                 await self._log.append(run, seq, [event], self._clock.now(), latest)
                 break
