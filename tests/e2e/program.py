@@ -83,6 +83,9 @@ class Program:
     def surroundings(self, **more: str) -> dict[str, str]:
         """The environment of a process."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        # What is said must not depend on whether whoever runs the tests has activated the virtual environment.
+        folders = kept.get("PATH", os.defpath).split(os.pathsep)
+        kept["PATH"] = os.pathsep.join(folder for folder in folders if not (Path(folder) / "massgen-bot").exists())
         given = {"XDG_STATE_HOME": str(self.folder), "HOME": str(self.folder), "MASSGEN_BOT_DEMO_PACE": "0"}
         return {**kept, **given, **self.environ, **more}
 

@@ -213,3 +213,16 @@ def test_what_the_program_reads_is_what_the_catalogues_come_to() -> None:
         [sys.executable, "scripts/texts", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_terminal_prints_as_it_is_laid_out_fits_in_74_columns(language: str) -> None:
+    """Nothing breaks these lines but their own newlines. A command has to stay on one line, however long it is."""
+    values = {"run": "7Q4K", "number": "12", "until": "2026-11-29 14:00 UTC", "folder": ".venv/bin"}
+    laid_out = {
+        key: text for key, text in texts_of(language).items() if key.startswith(("demo.", "next.")) and "\n" in text
+    }
+    assert {"demo.next", "demo.activate", "next.resolve"} <= laid_out.keys()
+    for key, text in laid_out.items():
+        lines = text.format_map({"plan": "", **values}).splitlines()
+        assert [line for line in lines if len(line) > 74 and not line.startswith("  massgen-bot ")] == [], key
