@@ -194,7 +194,7 @@ def _split(call: PlannedCall, text: str) -> tuple[JsonObject, tuple[Reference, .
 
 def _is_unseen(plan: Plan, edited: PlannedCall, ruling: Ruling) -> bool:
     """Whether rules want something read for the edited call that the plan has no reading of, or never was to have."""
-    if any(each not in edited.previews and not each.describes for each in ruling.previews):
+    if any(each not in edited.previews and (each.required or not each.describes) for each in ruling.previews):
         return True
     readings = [plan.reading_of(asked) for preview, asked in edited.questions() if preview.required]
     return any(each is None or not each.is_known for each in readings)

@@ -1,16 +1,18 @@
-"""What the ids in a call's arguments are, as a look-up said when the plan was made: shown beside the exact values.
+"""What the ids in a call's arguments are, as was read when the plan was made: shown beside the exact values.
 
 It is part of the plan, like every reading, and read again before the call.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.cards.text import KNOWN, one_line, shown_name
+from bot.cards.text import KNOWN, one_line, shown_name, visible
 from bot.i18n import catalog
 from bot.message import Argument
-from coordination.domain.canonical_json import Json, parse
+from coordination.domain.canonical_json import Json, canonical, parse
+from coordination.domain.conditions import steps_of
 from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.preview import Preview, Reading
 from coordination.errors import InvalidJsonError
 
 _NAME = 80
@@ -27,17 +29,39 @@ class Known:
 
 
 def known_of(plan: Plan, call: PlannedCall) -> Mapping[str, Known]:
-    """What look-ups said of a call's arguments, by the arguments' names."""
-    found: dict[str, Known] = {}
+    """What was read about a call's arguments, by the arguments' names."""
+    told: dict[str, list[Known]] = {}
     for preview, asked in call.questions():
         reading = plan.reading_of(asked) if preview.describes else None
-        if reading is None or not reading.is_whole:
-            continue
-        answer = _parsed(reading.text)
-        for name, argument in preview.described():
-            if words := _words(answer.get(name)):
-                found[argument] = Known(words=words, is_notified=name in _NOTIFIED)
-    return found
+        if reading is not None and reading.is_whole:
+            found = [_beside(preview, reading)] if preview.beside else _of_answer(preview, reading)
+            for argument, known in found:
+                told.setdefault(argument, []).append(known)
+    return {
+        argument: Known(
+            words=", ".join(each.words for each in known), is_notified=any(each.is_notified for each in known)
+        )
+        for argument, known in told.items()
+    }
+
+
+def _of_answer(preview: Preview, reading: Reading) -> Iterator[tuple[str, Known]]:
+    """What the answer of a look-up says of each id, by the look-up's own names."""
+    answer = _parsed(reading.text)
+    for name, argument in preview.described():
+        if words := _words(answer.get(name)):
+            yield argument, Known(words=words, is_notified=name in _NOTIFIED)
+
+
+def _beside(preview: Preview, reading: Reading) -> tuple[str, Known]:
+    """What another server said of one id; the path to an id that is not the whole argument stands before that."""
+    words = one_line(reading.text, _NAME) if reading.text.strip() else visible(canonical(reading.text))
+    if reading.is_missing:
+        words = catalog.text("known.missing")
+    argument, *rest = steps_of(preview.beside) or (preview.beside,)
+    if rest:
+        words = f"{shown_name(preview.beside.removeprefix('$.'))}: {words}"
+    return str(argument), Known(words=words, is_notified=False)
 
 
 def with_known(arguments: Iterable[Argument], known: Mapping[str, Known]) -> tuple[Argument, ...]:

@@ -38,7 +38,7 @@ def previews_of(plan: Plan) -> Iterator[Shown]:
             reading = plan.reading_of(asked) if asked is not None else None
             if not preview.describes:
                 yield _shown(number, call, preview, reading)
-            elif asked is not None and not _is_beside(reading):
+            elif not _is_beside(preview, reading):
                 yield _undescribed(number, call, preview, reading)
 
 
@@ -64,9 +64,9 @@ def _on_card(lines: Sequence[str]) -> Iterator[RichText]:
         yield catalog.rich("preview.more_lines", count=len(lines) - len(kept))
 
 
-def _is_beside(reading: Reading | None) -> bool:
-    """Whether what was looked up stands beside the arguments; where the rules deny that, nobody misses it."""
-    return reading is not None and (reading.is_whole or reading.problem == "no_tool")
+def _is_beside(preview: Preview, reading: Reading | None) -> bool:
+    """Whether what was read stands beside the arguments; where the rules deny what nobody wrote, nobody misses it."""
+    return reading is not None and (reading.is_whole or (reading.problem == "no_tool" and not preview.beside))
 
 
 def _undescribed(number: int, call: PlannedCall, preview: Preview, reading: Reading | None) -> Shown:
@@ -74,10 +74,8 @@ def _undescribed(number: int, call: PlannedCall, preview: Preview, reading: Read
     if reading is not None and reading.is_known:
         digest_ = StyledText(reading.digest[:_HASH], "code")
         return Shown(headline=catalog.rich("preview.condition", number=number, tool=(tool,), digest=(digest_,)))
-    return Shown(
-        headline=catalog.rich("preview.undescribed", number=number, tool=(tool,), why=_why(call, reading)),
-        is_problem=True,
-    )
+    key = "preview.unread_required" if preview.required else "preview.undescribed"
+    return Shown(headline=catalog.rich(key, number=number, tool=(tool,), why=_why(call, reading)), is_problem=True)
 
 
 def _why(call: PlannedCall, reading: Reading | None) -> RichText:
@@ -133,13 +131,14 @@ def _line(line: Line | Gap) -> str:
 def previews_json(plan: Plan, call: PlannedCall) -> list[Json]:
     """What was read for a call, and what would take its place, for programs."""
     found: list[Json] = []
-    for preview, asked in call.questions():
-        reading = plan.reading_of(asked) if asked is not None else None
-        found.append(
-            {
-                "preview": preview.as_json(),
-                "reading": None if reading is None else reading.as_json(),
-                "after": preview.replacement(call.arguments),
-            }
-        )
+    for preview in call.previews:
+        for each in tuple(preview.of_call(call.arguments, call.unknown)) or (preview,):
+            reading = plan.reading_of(each.question(call.server, call.arguments))
+            found.append(
+                {
+                    "preview": preview.as_json(),
+                    "reading": None if reading is None else reading.as_json(),
+                    "after": preview.replacement(call.arguments),
+                }
+            )
     return found

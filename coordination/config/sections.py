@@ -300,7 +300,7 @@ class RuleKeys(Section):
     def previews(self) -> tuple[Preview, ...]:
         """What it wants read before people decide."""
         shown = () if self.preview is None else (self.preview.as_shown,)
-        return (*shown, *(each.as_preview() for each in self.preconditions))
+        return (*shown, *(each.as_condition for each in self.preconditions))
 
     @override
     def is_coherent(self, report: Diagnostics) -> bool:

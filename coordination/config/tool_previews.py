@@ -1,6 +1,7 @@
 """What a rule wants read before people decide on its calls: taken from the file, and held against the servers' tools."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, TypeAlias, cast
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
@@ -45,10 +46,9 @@ def _one_tool(text: str) -> str:
 ToolName: TypeAlias = Annotated[OneLine, AfterValidator(_one_tool)]
 
 
-class PreconditionKeys(Section):
-    """What must stay as it was from the plan to the call."""
+class ReadKeys(Section):
+    """What is read when a plan is made, and again before the call."""
 
-    title = "tools[].preconditions[]"
     kind = Text("a mapping with tool and arguments")
     holds_in_part = False
     is_a_home = False
@@ -58,11 +58,8 @@ class PreconditionKeys(Section):
     missing: OneLine = ""
     required: Flag = False
 
-    def as_preview(self) -> Preview:
-        """What the core reads."""
-        return self.preview(after=None, is_condition=True)
-
-    def preview(self, *, after: str | None, is_condition: bool) -> Preview:
+    @property
+    def as_read(self) -> Preview:
         """What the core reads; a name without a server is of a tool on the call's own."""
         server, dot, tool = self.tool.partition(".")
         return Preview(
@@ -70,14 +67,25 @@ class PreconditionKeys(Section):
             tool=tool if dot else server,
             arguments=cast("str", self.arguments),
             shows=self.shows or "",
-            after=after or "",
             missing=self.missing,
             required=self.required,
-            is_condition=is_condition,
         )
 
 
-class PreviewKeys(PreconditionKeys):
+class PreconditionKeys(ReadKeys):
+    """What must stay as it was from the plan to the call; one that describes an id is shown beside it."""
+
+    title = "tools[].preconditions[]"
+    describes: ArgumentPath | None = None
+
+    @property
+    def as_condition(self) -> Preview:
+        """What the core reads."""
+        beside = self.describes or ""
+        return replace(self.as_read, is_condition=True, describes=bool(beside), beside=beside)
+
+
+class PreviewKeys(ReadKeys):
     """What shows what a call is about to change."""
 
     title = "tools[].preview"
@@ -86,7 +94,7 @@ class PreviewKeys(PreconditionKeys):
     @property
     def as_shown(self) -> Preview:
         """What the core reads."""
-        return self.preview(after=self.after, is_condition=False)
+        return replace(self.as_read, after=self.after or "")
 
 
 def unreadable(
@@ -119,7 +127,7 @@ def _faults(
         elif Effect.READ not in possible_effects(rules, server, preview.tool):
             found = Text("{tool}, which no rule allows as a read", tool=name)
             yield expected_but_found(found, Text("a rule for it with effect: read"))
-    for path in (*_paths(parse(preview.arguments)), *([preview.after] if preview.after else [])):
+    for path in (*_paths(parse(preview.arguments)), *filter(None, (preview.after, preview.beside))):
         text = misfit(Condition(about=path, operator="present", value=True), tools)
         if text is not None:
             yield text

@@ -95,7 +95,8 @@ class PlannedCall:
 
     def questions(self) -> tuple[tuple[Preview, Question | None], ...]:
         """What is to be read for it; None where its arguments do not say what."""
-        return tuple((each, each.question(self.server, self.arguments)) for each in self.previews)
+        due = [one for each in self.previews for one in each.of_call(self.arguments, self.unknown)]
+        return tuple((each, each.question(self.server, self.arguments)) for each in due)
 
 
 @dataclass(frozen=True, kw_only=True)

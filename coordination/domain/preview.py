@@ -3,7 +3,7 @@
 A reading stands in the plan, under its digest, by what was asked: whoever changes a call changes what must be read for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
@@ -13,6 +13,10 @@ from coordination.domain.conditions import Found, at_path, is_list, steps_of
 
 Problem: TypeAlias = Literal["", "no_tool", "arguments", "no_read", "late", "failed", "writes", "shape"]
 """Why something could not be read; empty: it was."""
+
+
+MOST_DESCRIBED = 20
+"""Ids of one list that are described; of a longer list none is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,7 @@ class Preview:
         required: nothing runs where it can't be read.
         is_condition: it is no view of what the call changes; it must only stay as it was.
         describes: it says what the ids among the arguments are. Of what the call leaves out nothing is asked.
+        beside: the path of the one argument that all of what was read says this of; empty: the answer has words for each.
     """
 
     server: str
@@ -82,11 +87,41 @@ class Preview:
     required: bool = False
     is_condition: bool = False
     describes: bool = False
+    beside: str = ""
+
+    def of_call(self, arguments: str, unknown: Collection[str]) -> "Iterator[Preview]":
+        """What is to be read for a call: nothing where it has no id to describe, and of a list of ids each by itself.
+
+        `unknown` are the arguments that only earlier calls will tell.
+        """
+        if not self.beside:
+            if self.question("", arguments) is not None or not self.describes:
+                yield self
+            return
+        given, steps = parse(arguments), steps_of(self.beside) or ()
+        if steps and steps[0] in unknown:
+            yield self
+            return
+        values = list(at_path(given, steps))
+        if self.beside.count("[*]") == 1 and "'" not in self.beside and len(values) <= MOST_DESCRIBED:
+            yield from (each for number in range(len(values)) for each in self._at(number).of_call(arguments, unknown))
+        elif any(each is not None and each.value is not None for each in values):
+            yield self
+
+    def _at(self, number: int) -> "Preview":
+        """The same for one element of the list that it describes."""
+        ids = self.beside.partition("[*]")[0] + "[*]"
+        one = f"{ids.removesuffix('[*]')}[{number}]"
+        return replace(
+            self,
+            beside=self.beside.replace(ids, one, 1),
+            arguments=canonical(_renamed(parse(self.arguments), ids, one)),
+        )
 
     def question(self, server: str, arguments: str) -> Question | None:
         """What to ask for a call to a server with these arguments; None: they lack something that the read needs."""
         template, given = parse(self.arguments), parse(arguments)
-        if self.describes and isinstance(template, Mapping):
+        if self.describes and not self.beside and isinstance(template, Mapping):
             template = {name: each for name, each in template.items() if _has(given, each)}
             if not template:
                 return None
@@ -123,15 +158,25 @@ class Preview:
             "is_condition": self.is_condition,
         }
         # A plan of an earlier version has none, and keeps the digest that it was decided on with.
-        return form | {"describes": True} if self.describes else form
+        form |= {"describes": True} if self.describes else {}
+        return form | {"beside": self.beside} if self.beside else form
 
     def described(self) -> Iterator[tuple[str, str]]:
         """What it describes: the names of each argument of the read, and of the argument of the call that is asked about."""
         template = parse(self.arguments)
-        if self.describes and isinstance(template, Mapping):
+        if self.describes and not self.beside and isinstance(template, Mapping):
             for name, path in template.items():
                 if isinstance(path, str) and path.startswith("$."):
                     yield name, path.removeprefix("$.")
+
+
+def _renamed(template: Json, old: str, new: str) -> Json:
+    """A template in which the paths that begin with one begin with another."""
+    if isinstance(template, str):
+        return f"{new}{template.removeprefix(old)}" if template.startswith(old) else template
+    if isinstance(template, Mapping):
+        return {name: _renamed(each, old, new) for name, each in template.items()}
+    return [_renamed(each, old, new) for each in template] if is_list(template) else template
 
 
 def _has(arguments: Json, path: Json) -> bool:

@@ -88,6 +88,7 @@ _YOUNGER = (
     b',"shows_private":false',
     b',"previews":[]',
     b',"describes":false',
+    b',"beside":""',
     b',"readings":[]',
     b',"parts":null',
     b',"plural":""',

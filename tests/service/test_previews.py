@@ -209,6 +209,39 @@ async def test_a_precondition_is_held_without_showing_anything() -> None:
     assert disk.done == []
 
 
+NAME = Preview(
+    server="", tool="look", arguments='{"path":"$.path"}', describes=True, beside="$.path", is_condition=True
+)
+
+
+async def test_what_a_server_says_of_an_id_stands_beside_it_and_is_read_again() -> None:
+    disk = Disk(a="The ledger")
+    harness = service(disk, A, rules=writes(NAME))
+    run, state = await harness.planned()
+    lists = [each for each in (await card_of(harness, run)).sections if isinstance(each, CallList)]
+    assert [each.text for each in lists[0].calls[0].arguments if each.name == "path"] == ["a \u21a6 The ledger"]
+    disk.files["a"] = "Another ledger"
+    await approved(harness, run, state)
+    assert disk.done == []
+    assert "has changed since the plan was made" in words_on(await card_of(harness, run))
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+async def test_an_id_that_a_person_puts_in_is_refused_only_where_it_must_be_described(is_required: bool) -> None:
+    disk = Disk(a="The ledger", b="Another")
+    harness = service(disk, A, rules=writes(replace(NAME, required=is_required)))
+    run, state = await harness.planned()
+    elsewhere = json.dumps(A | {"path": "b"})
+    if is_required:
+        with pytest.raises(RefusedError):
+            await harness.people.edit(run, state.plan.digest, ALICE, 0, elsewhere)
+    else:
+        await harness.people.edit(run, state.plan.digest, ALICE, 0, elsewhere)
+        assert "It is not known what the ids in call 1 stand for: board.look was not read for this plan" in words_on(
+            await card_of(harness, run)
+        )
+
+
 async def test_what_can_not_be_read_is_said_and_is_no_reason_to_refuse() -> None:
     disk = Disk(a="one\n")
     disk.is_away = True

@@ -1,12 +1,16 @@
 """The preview of a rule: how the file says it, and what is told of one that can't work."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.check import _unnamed
 from coordination.config import Settings, parse, unmatched_rules
 from coordination.domain.canonical_json import canonical
 from coordination.domain.conditions import CallContext
+from coordination.domain.plan import PlannedCall
 from coordination.domain.preview import Preview, Question
+from coordination.domain.references import Reference
 from coordination.domain.tool_rules import Effect, Ruling, both, possible_effects, rule
 from coordination.errors import ConfigError
 from coordination.text import Text
@@ -51,6 +55,17 @@ def test_a_rule_says_what_is_read_for_its_calls() -> None:
         is_condition=True,
     )
     assert previews(READ + many) == (SHOWN, condition)
+    named = WRITE + "    preconditions: [{tool: get, arguments: {id: $.path}, shows: $.name, describes: $.path}]\n"
+    name = Preview(
+        server="",
+        tool="get",
+        arguments='{"id":"$.path"}',
+        shows="$.name",
+        is_condition=True,
+        describes=True,
+        beside="$.path",
+    )
+    assert previews(READ + named) == (SHOWN, name)
 
 
 NAMES = Preview(
@@ -83,6 +98,62 @@ def test_what_describes_ids_is_under_the_digest_and_older_plans_keep_theirs() ->
     assert list(SHOWN.described()) == []
     assert "describes" not in canonical(SHOWN.as_json())
     assert '"describes":true' in canonical(NAMES.as_json())
+
+
+ISSUE = Preview(
+    server="",
+    tool="issue_read",
+    arguments='{"issue_number":"$.issue_number","method":"get","repo":"$.repo"}',
+    shows="$.title",
+    is_condition=True,
+    describes=True,
+    beside="$.issue_number",
+)
+PEOPLE = replace(ISSUE, tool="get_user", arguments='{"all":[1,"$.people[*].id"]}', beside="$.people[*].id")
+
+
+def asked_of(preview: Preview, arguments: str, references: tuple[Reference, ...] = ()) -> list[tuple[str, str | None]]:
+    call = PlannedCall(
+        server="hub", tool="t", arguments=arguments, definition="d", previews=(preview,), references=references
+    )
+    return [(each.beside, asked and asked.arguments) for each, asked in call.questions()]
+
+
+@pytest.mark.parametrize(
+    ("preview", "arguments", "asked"),
+    [
+        (ISSUE, '{"issue_number":7,"repo":"site"}', ['{"issue_number":7,"method":"get","repo":"site"}']),
+        (ISSUE, '{"issue_number":7}', [None]),
+        (ISSUE, '{"issue_number":null,"repo":"site"}', []),
+        (ISSUE, '{"repo":"site"}', []),
+        (PEOPLE, '{"people":[{"id":"a"},{"id":null},{"id":"c"}]}', ['{"all":[1,"a"]}', '{"all":[1,"c"]}']),
+        (PEOPLE, '{"people":[]}', []),
+        (PEOPLE, canonical({"people": [{"id": "a"}] * 21}), [None]),
+        (replace(PEOPLE, beside="$.a[*].b[*]"), '{"a":[{"b":["x"]}]}', [None]),
+    ],
+)
+def test_an_id_that_a_call_has_is_asked_about_and_each_of_a_list_by_itself(
+    preview: Preview, arguments: str, asked: list[str | None]
+) -> None:
+    assert [each for _, each in asked_of(preview, arguments)] == asked
+
+
+def test_which_of_a_list_is_described_is_known() -> None:
+    assert [each for each, _ in asked_of(PEOPLE, '{"people":[{"id":"a"},{"id":"b"}]}')] == [
+        "$.people[0].id",
+        "$.people[1].id",
+    ]
+
+
+def test_an_id_that_only_an_earlier_call_tells_can_not_be_described() -> None:
+    taken = Reference(argument="issue_number", call=0, path="/number")
+    assert asked_of(ISSUE, '{"repo":"site"}', (taken,)) == [("$.issue_number", None)]
+
+
+def test_what_stands_beside_an_id_is_under_the_digest() -> None:
+    assert '"beside":"$.issue_number","describes":true' in canonical(ISSUE.as_json())
+    assert "beside" not in canonical(NAMES.as_json())
+    assert list(ISSUE.described()) == []
 
 
 CHAT = """
@@ -173,6 +244,10 @@ def test_of_two_rulings_everything_is_read_that_either_wants_read() -> None:
         ("effect: ask, preview: {tool: read, arguments: [a]}", "preview.arguments: found a list; expected a mapping"),
         ("effect: ask, preview: {tool: read, after: content}", "preview.after: found 'content'; expected the path"),
         (
+            "effect: ask, preconditions: [{tool: read, describes: path}]",
+            "preconditions[0].describes: found 'path'; expected the path of an argument",
+        ),
+        (
             "effect: ask, preconditions: [{tool: read, after: $.a}]",
             "preconditions[0].after: found the unknown key after",
         ),
@@ -197,6 +272,20 @@ def test_a_preview_that_can_not_work_is_told_of_the_tools_there_are(rules: str, 
     (line,) = unmatched_rules(settings_of(rules), TOOLS)
     assert ": tools[" in line
     assert "].preview: " in line
+    assert complaint in line
+
+
+@pytest.mark.parametrize(
+    ("read", "complaint"),
+    [
+        ("{tool: read, arguments: {path: $.path}, describes: $.pfad}", "found the path $.pfad"),
+        ("{tool: write, arguments: {path: $.path}, describes: $.path}", "found files.write, which no rule allows"),
+    ],
+)
+def test_a_description_that_can_not_work_is_told_likewise(read: str, complaint: str) -> None:
+    rules = f"{READ}  - {{match: files.write, effect: ask, preconditions: [{read}]}}\n"
+    (line,) = unmatched_rules(settings_of(rules), TOOLS)
+    assert "].preconditions: " in line
     assert complaint in line
 
 
