@@ -262,7 +262,9 @@ async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: s
     except Exception as error:  # noqa: BLE001 - whatever it was, it may have come after the call had left
         end = unknown(state, told(Text("the call"), error))
     else:
-        end = _failed(state, _fit(output.text)) if output.is_error else _succeeded(state, output)
+        end = _succeeded(state, output)
+        if output.is_error:
+            end = _failed(state, _fit(output.text), nothing_happened=output.nothing_happened)
     try:
         # Only as the end of the call that this hand started: people may have let another start in the meantime.
         await writer.commit(end, only_if=lambda now: isinstance(now, Executing) and now.in_flight == hand)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import NoReturn, TypeAlias
 
 import aiohttp
@@ -16,6 +17,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from bot.tool_servers.callers import Scope
 from bot.tool_servers.rate_limits import Patience, RateLimited, seconds_in
+from bot.tool_servers.refusals import ChatRefusedError, effect
 from coordination.domain.caller import Caller
 from coordination.domain.policy import POLICY_ACTOR
 
@@ -72,19 +74,21 @@ class DiscordApi:
         """A request with an effect. One that does no harm twice is repeated until it is answered.
 
         Raises:
-            ToolError: it had none, certainly.
+            ChatRefusedError: it had none, certainly.
+            ToolError: it was refused, by Discord or by a gateway before it.
         """
         may_have_happened = False
-        for _ in range(_TRIES if repeats else 1):
-            try:
-                return await self._request(method, path, body)
-            except NoAnswer:
-                may_have_happened = True
-            except ToolError:
-                # What is refused now may have been done by the request before, whose answer was lost.
-                if not may_have_happened:
-                    raise
-                break
+        with effect():
+            for _ in range(_TRIES if repeats else 1):
+                try:
+                    return await self._request(method, path, body)
+                except NoAnswer:
+                    may_have_happened = True
+                except ToolError:
+                    # What is refused now may have been done by the request before, whose answer was lost.
+                    if not may_have_happened:
+                        raise
+                    break
         return leave_open(f"{method} {path}")
 
     async def confine(self, channel: str) -> str:
@@ -117,7 +121,8 @@ class DiscordApi:
                 return await self._once(method, path, body)
             except RateLimited as error:
                 if not await self.patience.waits(error.seconds):
-                    raise ToolError(f"Discord asks to wait {error.seconds:g} seconds; nothing was done.") from None
+                    text = f"Discord asks to wait {error.seconds:g} seconds; nothing was done."
+                    raise ChatRefusedError(text) from None
 
     async def _once(self, method: str, path: str, body: Mapping[str, Json] | None) -> Json:
         headers = {"Authorization": f"Bot {self.token}", "User-Agent": _AGENT}
@@ -131,10 +136,10 @@ class DiscordApi:
                 if answer.status == 429:
                     raise RateLimited(seconds_in(answer.headers, await _reason(answer)))
                 if answer.status >= 300:
-                    raise ToolError(_sentence(answer.status, await _reason(answer)))
+                    raise _refusal(answer.status, await _reason(answer))
                 return None if answer.status == 204 else await answer.json(content_type=None)
         except aiohttp.ClientConnectorError:
-            raise ToolError("Discord can't be reached, so nothing was done.") from None
+            raise ChatRefusedError("Discord can't be reached, so nothing was done.") from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             raise NoAnswer from None
 
@@ -166,11 +171,17 @@ def leave_open(what: str) -> NoReturn:
     os._exit(NO_ANSWER)
 
 
-def _sentence(status: int, data: Json) -> str:
+def _refusal(status: int, data: Json) -> ToolError:
+    """What a failing status comes to. Where it has no code it may be of a gateway, which does not know what was done."""
     code = data.get("code") if isinstance(data, dict) else None
-    if status == 401:
-        return "Discord refuses the token in DISCORD_BOT_TOKEN."
-    return _SENTENCES.get(code if isinstance(code, int) else 0, f"Discord refused this (status {status}, code {code}).")
+    if not isinstance(code, int):
+        kind = ChatRefusedError if status == HTTPStatus.UNAUTHORIZED else ToolError
+    else:
+        kind = ChatRefusedError if 400 <= status < 500 else ToolError
+    if status == HTTPStatus.UNAUTHORIZED:
+        return kind("Discord refuses the token in DISCORD_BOT_TOKEN.")
+    unknown = f"Discord refused this (status {status}, code {code})."
+    return kind(_SENTENCES.get(code if isinstance(code, int) else 0, unknown))
 
 
 ADMINISTRATOR = 1 << 3

@@ -48,6 +48,7 @@ from bot.tool_servers.discord_api import (
     Sight,
     snowflake,
 )
+from bot.tool_servers.refusals import writes
 from bot.variables import Environment
 from coordination.domain.caller import Caller
 
@@ -283,12 +284,12 @@ def server_of(tools: DiscordTools) -> MCPServer:
     server = MCPServer("discord")
     for read in (tools.list_channels, tools.read_messages, tools.look_up):
         server.tool(annotations=READS, structured_output=False)(read)
-    server.tool(annotations=ADDS)(tools.send_message)
-    server.tool(annotations=ADDS)(tools.create_thread)
-    server.tool(annotations=ADDS)(tools.create_post)
+    server.tool(annotations=ADDS)(writes(tools.send_message))
+    server.tool(annotations=ADDS)(writes(tools.create_thread))
+    server.tool(annotations=ADDS)(writes(tools.create_post))
     for mark in (tools.add_reaction, tools.pin_message):
-        server.tool(annotations=MARKS, structured_output=False)(mark)
-    server.tool(annotations=DESTROYS, structured_output=False)(tools.delete_message)
+        server.tool(annotations=MARKS, structured_output=False)(writes(mark))
+    server.tool(annotations=DESTROYS, structured_output=False)(writes(tools.delete_message))
     return server
 
 

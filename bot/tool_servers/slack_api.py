@@ -14,6 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from bot.tool_servers.callers import Scope
 from bot.tool_servers.rate_limits import Patience, RateLimited, seconds_in
+from bot.tool_servers.refusals import ChatRefusedError, effect
 from coordination.domain.caller import Caller
 from coordination.domain.policy import POLICY_ACTOR
 
@@ -35,6 +36,42 @@ _SENTENCES = {
     "invalid_name": "There is no such emoji.",
     "msg_too_long": "The text is too long for a message; upload it as a snippet.",
 }
+
+_REFUSALS = frozenset(
+    {
+        *_SENTENCES,
+        "access_denied",
+        "accesslimited",
+        "account_inactive",
+        "bad_timestamp",
+        "cant_delete_message",
+        "compliance_exports_prevent_deletion",
+        "ekm_access_denied",
+        "invalid_arguments",
+        "invalid_auth",
+        "missing_scope",
+        "no_item_specified",
+        "no_permission",
+        "no_text",
+        "not_authed",
+        "not_allowed_token_type",
+        "not_pinnable",
+        "org_login_required",
+        "permission_denied",
+        "rate_limited",
+        "ratelimited",
+        "restricted_action",
+        "restricted_action_non_threadable_channel",
+        "restricted_action_read_only_channel",
+        "restricted_action_thread_locked",
+        "restricted_action_thread_only_channel",
+        "token_expired",
+        "token_revoked",
+        "too_many_emoji",
+        "too_many_reactions",
+    }
+)
+"""Codes by which Slack turns a call away before it does anything: https://docs.slack.dev/reference/methods has them by method."""
 
 
 def escaped(text: str) -> str:
@@ -65,14 +102,20 @@ class SlackApi:
         """A call that has an effect.
 
         Raises:
-            ToolError: it had none, certainly.
+            ChatRefusedError: it had none, certainly.
+            ToolError: Slack refused it with a code that is not known here.
         """
+        try:
+            with effect():
+                return await self._write(method, given)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            leave_open(method)
+
+    async def _write(self, method: str, given: Mapping[str, str | int | bool]) -> dict[str, Json]:
         try:
             return await self._call(method, given)
         except aiohttp.ClientConnectorError:
-            raise ToolError("Slack can't be reached, so nothing was done.") from None
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            leave_open(method)
+            raise ChatRefusedError("Slack can't be reached, so nothing was done.") from None
 
     async def put(self, address: str, content: bytes) -> None:
         """The bytes of a file, which nobody sees before the upload is completed.
@@ -108,7 +151,8 @@ class SlackApi:
                 return await send()
             except RateLimited as error:
                 if not await self.patience.waits(error.seconds):
-                    raise ToolError(f"Slack asks to wait {error.seconds:g} seconds; nothing was done.") from None
+                    text = f"Slack asks to wait {error.seconds:g} seconds; nothing was done."
+                    raise ChatRefusedError(text) from None
 
     async def _once(self, method: str, given: Mapping[str, str | int | bool]) -> dict[str, Json]:
         form = {name: _plain(value) for name, value in given.items() if value != ""}
@@ -123,7 +167,8 @@ class SlackApi:
         if not isinstance(data, dict) or data.get("error") in _AMBIGUOUS:
             raise aiohttp.ClientPayloadError
         if data.get("ok") is not True:
-            raise ToolError(_sentence(data))
+            is_known = data.get("error") in _REFUSALS
+            raise (ChatRefusedError if is_known else ToolError)(_sentence(data))
         return data
 
 

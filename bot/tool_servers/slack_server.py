@@ -29,6 +29,7 @@ from bot.tool_servers.callers import (
     may_read,
     scope_in,
 )
+from bot.tool_servers.refusals import writes
 from bot.tool_servers.slack_api import Json, Sight, SlackApi, escaped
 from bot.variables import Environment
 
@@ -215,11 +216,11 @@ def server_of(tools: SlackTools) -> MCPServer:
     for read in (tools.list_channels, tools.read_messages, tools.look_up):
         server.tool(annotations=READS, structured_output=False)(read)
     for add in (tools.post_message, tools.reply_in_thread):
-        server.tool(annotations=ADDS)(add)
-    server.tool(annotations=ADDS, structured_output=False)(tools.upload_snippet)
+        server.tool(annotations=ADDS)(writes(add))
+    server.tool(annotations=ADDS, structured_output=False)(writes(tools.upload_snippet))
     for mark in (tools.add_reaction, tools.pin_message):
-        server.tool(annotations=MARKS, structured_output=False)(mark)
-    server.tool(annotations=DESTROYS, structured_output=False)(tools.delete_message)
+        server.tool(annotations=MARKS, structured_output=False)(writes(mark))
+    server.tool(annotations=DESTROYS, structured_output=False)(writes(tools.delete_message))
     return server
 
 

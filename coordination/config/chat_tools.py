@@ -56,7 +56,7 @@ UNDONE: Mapping[str, Mapping[str, Undo]] = {
 
 def look_up_rules(servers: Sequence[ServerKeys]) -> Iterator[Rule]:
     """The rules for those of the servers that lend a chat; they come last, so that whatever the file says of a tool holds."""
-    for name, chat in dict.fromkeys((each.name, chat) for each in servers if (chat := _chat_of(each))):
+    for name, chat in dict.fromkeys((each.name, chat) for each in servers if (chat := chat_of(each))):
         yield Rule(match=f"{name}.{LOOK_UP}", effect=Effect.READ, source=BUILT_IN)
         for tool, arguments in LOOKED_UP[chat].items():
             preview = Preview(server="", tool=LOOK_UP, arguments=canonical(dict(arguments)), describes=True)
@@ -70,7 +70,7 @@ def look_up_rules(servers: Sequence[ServerKeys]) -> Iterator[Rule]:
             )
 
 
-def _chat_of(server: ServerKeys) -> str:
+def chat_of(server: ServerKeys) -> str:
     """The chat that a server lends; empty: it is another program."""
     if server.command is None:
         return ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from coordination.config.chat_tools import chat_of
 from coordination.config.diagnostics import Diagnostics, Place, printable, quoted
 from coordination.config.interpolation import variables_in
 from coordination.config.key_types import is_web_address
@@ -160,6 +161,7 @@ def _spec(keys: ServerKeys, folder: Path) -> ServerSpec:
         auth=None if keys.auth is None else _credentials(keys.auth),
         takes_its_defaults=keys.elicitation == "defaults",
         is_optional=keys.optional,
+        is_ours=bool(chat_of(keys)),
     )
 
 

@@ -53,7 +53,7 @@ class CallSucceeded(Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class CallFailed(Reasoned):
-    """The call was refused before it left, or the server answered with an error. `nothing_happened`: it reached no tool."""
+    """The call was refused before it left, or the server answered with an error. `nothing_happened`: it had no effect, certainly."""
 
     index: int
     server: str

@@ -16,7 +16,7 @@ from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import BARE, Raw
 from coordination.mcp_tools.pagination import RawTool, next_cursor, tools_of
 from coordination.ports import ServerSpec, ToolDefinition, ToolOutput
-from coordination.ports.tools import MALFORMED, UNCLEAR, UNKNOWN_KIND, left_out, remark
+from coordination.ports.tools import MALFORMED, NOTHING_HAPPENED, UNCLEAR, UNKNOWN_KIND, left_out, remark
 from coordination.redaction import Redactor
 from coordination.text import Text
 
@@ -190,13 +190,19 @@ _ENVELOPE = frozenset({"content", "isError", "structuredContent", "_meta", "resu
 
 
 def output(
-    answer: Mapping[str, Raw], redactor: Redactor, *, breaks: Text | None = None, is_declared: bool = False
+    answer: Mapping[str, Raw],
+    redactor: Redactor,
+    *,
+    breaks: Text | None = None,
+    is_declared: bool = False,
+    is_ours: bool = False,
 ) -> ToolOutput:
     """The text of an answer, without our secrets; what is not text is named in brackets, with its size.
 
     `breaks` says in what the answer is not what its tool declared. It is a remark at the end, and so is whatever else
     the protocol does not allow. Only where the answer has no such remark, and its tool `is_declared` to give structured
-    results, others may refer to what it has.
+    results, others may refer to what it has. That nothing happened is taken on the word of a server that `is_ours`
+    alone, and of no answer that has to be guessed at.
     """
     remarks: list[Text] = []
     texts = list(_texts(answer, remarks))
@@ -206,7 +212,13 @@ def output(
     is_sound = is_declared and not is_error and not remarks
     structured = _structured(answer, redactor) if is_sound else None
     text = capped([*texts, *map(remark, dict.fromkeys(remarks))], redactor)
-    return ToolOutput(text=text, is_error=is_error, structured=structured)
+    nothing_happened = is_ours and not remarks and _says_nothing_happened(answer)
+    return ToolOutput(text=text, is_error=is_error, structured=structured, nothing_happened=nothing_happened)
+
+
+def _says_nothing_happened(answer: Mapping[str, Raw]) -> bool:
+    meta = answer.get("_meta")
+    return answer.get("isError") is True and isinstance(meta, dict) and meta.get(NOTHING_HAPPENED) is True
 
 
 def _structured(answer: Mapping[str, Raw], redactor: Redactor) -> JsonObject | None:

@@ -223,7 +223,8 @@ class McpSession:
         if trace.answer.get("resultType") == "input_required":
             raise self._failure(trace, Text("asked for more input instead of answering, which is not supported"))
         breaks, is_kept = await self._promise(tool, trace.answer)
-        return output(trace.answer, self._redactor, breaks=breaks, is_declared=is_kept)
+        ours = self._spec.is_ours
+        return output(trace.answer, self._redactor, breaks=breaks, is_declared=is_kept, is_ours=ours)
 
     def _given(self, trace: CallTrace, until: float) -> dict[str, Json]:
         """The arguments of a call that may leave now.

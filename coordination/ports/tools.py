@@ -27,6 +27,9 @@ def left_out(count: int) -> Text:
     return Text("{count:,} more character was left out", "{count:,} more characters were left out", count=count)
 
 
+NOTHING_HAPPENED = "massgen-bot/nothing-happened"
+"""The field of an error's `_meta` in which this program's own chat tools say `true` where nothing happened."""
+
 AUTH_ENTRY = "auth:"
 """What stands in a spec's `rotates` for the secret of its `auth`; no variable or header has such a name."""
 
@@ -71,6 +74,7 @@ class ServerSpec:
         takes_its_defaults: the operator lets this server have its own defaults for what it asks during a call.
         rotates: names in env and headers, or AUTH_ENTRY, whose value may be another one when a plan runs.
         is_optional: agents may plan without it while it can't be used; what it is does not depend on that.
+        is_ours: the operator wrote that this program's own chat tools are what runs: its word that nothing happened counts.
     """
 
     name: str
@@ -89,6 +93,7 @@ class ServerSpec:
     rotates: tuple[str, ...] = ()
     wrap: tuple[str, ...] = field(default=(), repr=False)
     is_optional: bool = field(default=False, compare=False)
+    is_ours: bool = field(default=False, compare=False)
 
     @property
     def longest_call(self) -> float:
@@ -130,12 +135,14 @@ class ToolOutput:
     Attributes:
         is_error: the server says that the call failed.
         says_writing: of a tool that was read: its server says by now that it does not only read.
+        nothing_happened: of an error: a server of ours says that the call certainly had no effect.
         structured: the structured result as it came, where it is what the tool declares and repeats no secret; else None.
     """
 
     text: str
     is_error: bool = False
     says_writing: bool = False
+    nothing_happened: bool = False
     structured: JsonObject | None = None
 
 

@@ -21,6 +21,7 @@ from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import CallOutcomeUnknownError, ServerSpec
+from coordination.ports.tools import NOTHING_HAPPENED
 from tests.servers.discord_people import Someone
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 from tests.servers.discord_world import BOT
@@ -53,6 +54,7 @@ async def a_process(server: DiscordServer) -> AsyncGenerator[Approving]:
         identity="discord",
         command=sys.executable,
         args=("-m", "bot.tool_servers.discord_server"),
+        is_ours=True,
         env=(
             ("DISCORD_BOT_TOKEN", TOKEN),
             ("DISCORD_API_URL", server.api),
@@ -211,6 +213,7 @@ async def test_a_refusal_says_what_to_do(server: DiscordServer) -> None:
     async with a_client(server) as client:
         result = await client.call_tool("send_message", {"channel": server.channel, "content": "x"})
     assert "a server admin must allow it" in text_of(result)
+    assert result.meta == {NOTHING_HAPPENED: True}
 
 
 async def test_a_lost_answer_is_asked_for_again_and_the_message_stands_once(server: DiscordServer) -> None:
@@ -253,6 +256,7 @@ async def test_a_refusal_by_a_page_is_a_refusal(server: DiscordServer) -> None:
         output = await executor.call(send(server), "key-1")
     assert output.is_error
     assert "status 403" in output.text
+    assert not output.nothing_happened, "a gateway does not know what Discord did"
     assert server.in_channel() == []
 
 
@@ -301,6 +305,7 @@ async def test_a_rate_limit_beyond_the_time_of_a_call_fails_it_and_says_that_not
     async with Client(server_of(DiscordTools(api))) as client:
         result = await client.call_tool("send_message", {"channel": server.channel, "content": "x"})
     assert "Discord asks to wait 8 seconds; nothing was done" in text_of(result)
+    assert result.meta == {NOTHING_HAPPENED: True}
     assert sum(method == "POST" for method, _ in server.requests) == 3
     assert server.in_channel() == []
 

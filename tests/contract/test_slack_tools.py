@@ -16,6 +16,7 @@ from bot.tool_servers.slack_api import SlackApi
 from bot.tool_servers.slack_server import SlackTools, serve, server_of
 from bot.variables import Environment
 from coordination.declared_results import types_at
+from coordination.ports.tools import NOTHING_HAPPENED
 from tests.contract.slack_harness import a_team
 from tests.servers.slack_server import Fault, Message, SlackServer, slack_serving
 
@@ -138,20 +139,24 @@ async def test_reactions_pins_and_snippets_reach_slack(server: SlackServer) -> N
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "words", "is_certain"),
     [
-        (Fault(method="chat.postMessage", retry_after=99), "wait 99 seconds"),
-        (Fault(method="chat.postMessage", error="not_in_channel"), "/invite"),
-        (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), "chat:write"),
-        (Fault(method="chat.postMessage", error="odd"), "odd"),
+        (Fault(method="chat.postMessage", retry_after=99), "wait 99 seconds", True),
+        (Fault(method="chat.postMessage", error="not_in_channel"), "/invite", True),
+        (Fault(method="chat.postMessage", error="channel_not_found"), "no such channel", True),
+        (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), "chat:write", True),
+        (Fault(method="chat.postMessage", error="odd"), "odd", False),
     ],
 )
-async def test_a_refusal_is_a_sentence_and_nothing_was_done(server: SlackServer, fault: Fault, words: str) -> None:
+async def test_a_refusal_is_a_sentence_and_nothing_was_done(
+    server: SlackServer, fault: Fault, words: str, is_certain: bool
+) -> None:
     server.faults.append(fault)
     async with client_of(server) as client:
         result = await client.call_tool("post_message", {"channel": "C1", "text": "hello"})
     assert result.is_error
     assert words in text_of(result)
+    assert (result.meta or {}).get(NOTHING_HAPPENED, False) is is_certain
     assert server.messages == {}
 
 

@@ -43,6 +43,11 @@ def wrong(call: PlannedCall) -> ToolOutput:
     return ToolOutput(text="no such channel", is_error=True)
 
 
+def turned_away(call: PlannedCall) -> ToolOutput:
+    """As one of our own chat tools says it."""
+    return ToolOutput(text="Slack asks to wait 99 seconds.", is_error=True, nothing_happened=True)
+
+
 def harness_of(*behaviours: Behaviour, rules: tuple[Rule, ...] = (LOOKS_READ,)) -> ServiceHarness:
     """One agent who plans to post three titles, in a world that behaves so, and who reports twice."""
     calls = answers("one", *(("mcp__board__post", {"title": title}) for title in TITLES))
@@ -89,6 +94,14 @@ async def test_what_did_not_run_is_planned_to_the_byte_and_runs_once_it_is_appro
     assert offered(done) == ()
 
 
+async def test_what_a_chat_certainly_refused_is_left_to_try_too() -> None:
+    harness = harness_of(well, turned_away)
+    run, first = await failed_run(harness)
+    assert offered(first) == ("rest",)
+    _, waiting = await waiting_rest(harness, run)
+    assert titles(waiting.plan.calls) == ['{"title":"b"}', '{"title":"c"}']
+
+
 async def test_whose_words_the_first_plan_was_are_authors_of_its_rest_and_so_is_who_wants_it() -> None:
     harness = harness_of(well, refused_connection)
     run, _ = await failed_run(harness)
@@ -127,8 +140,9 @@ async def test_nothing_is_left_to_try_after_an_end_that_is_not_certain(end: Beha
     assert harness.log.kinds(run)[-1] != "run_linked"
 
 
-async def test_a_call_that_was_in_doubt_before_it_was_not_sent_is_not_tried_again() -> None:
-    harness = harness_of(well, silent, refused_connection)
+@pytest.mark.parametrize("second", [refused_connection, turned_away])
+async def test_a_call_that_was_in_doubt_before_it_was_not_sent_is_not_tried_again(second: Behaviour) -> None:
+    harness = harness_of(well, silent, second)
     run, waiting = await harness.planned()
     await harness.people.approve(run, waiting.plan.digest, ALICE)
     await harness.work()
