@@ -86,6 +86,21 @@ async def test_the_channel_gets_the_same_card_the_roles_are_called_there_once_an
     assert {each.card.status for each in platform.messages.values()} == {"Rejected"}
 
 
+async def test_a_card_that_was_deleted_there_unseen_is_missed_within_a_minute_though_nothing_happens() -> None:
+    platform = ChannelPlatform()
+    harness, digest = await ask(platform)
+    async with harness.running():
+        await eventually(lambda: bool(platform.routed))
+        await harness.until_told(RUN)
+        platform.messages = {name: each for name, each in platform.messages.items() if each.place.channel == "c1"}
+        harness.clock.ahead += timedelta(seconds=31)
+        await eventually(lambda: bool(platform.routed))
+        await harness.until_told(RUN)
+    (copy,) = platform.routed
+    assert {button.target.digest for button in copy.card.buttons} == {digest}
+    assert len(platform.called) == 1
+
+
 async def test_reminders_come_to_the_channel_as_well() -> None:
     platform = ChannelPlatform()
     harness, _ = await ask(platform)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from bot.chat.platform import ButtonIds, ChannelRef, MessageRef, MissingPermission, RateLimited
+from bot.chat.platform import ButtonIds, ChannelNotFound, ChannelRef, MessageRef, MissingPermission, RateLimited
 from bot.chat.service import RequestRouter
 from bot.chat.store import CardCopy, Done
 from bot.message import Card
@@ -266,6 +266,37 @@ async def test_a_copy_of_which_is_told_that_it_was_deleted_is_back_at_once(tmp_p
         await eventually(lambda: bool(platform.copies_of(ANN)))
     assert {button.target.digest for button in platform.copies_of(ANN)[0].card.buttons} == {digest}
     assert harness.store.card_copies[RUN, f"dm:{ANN}"].attempt == 2
+
+
+async def test_a_copy_that_was_deleted_unseen_is_missed_within_a_minute_though_nothing_happens() -> None:
+    harness, platform = a_harness()
+    await ask(harness, Policy(users=(ANN,)))
+    async with harness.running():
+        await harness.until_told(RUN)
+        await eventually(lambda: bool(harness.store.card_copies[RUN, f"dm:{ANN}"].shown))
+        del platform.messages[harness.store.card_copies[RUN, f"dm:{ANN}"].message]
+        harness.clock.ahead += timedelta(seconds=31)
+        await eventually(lambda: bool(platform.copies_of(ANN)))
+        await eventually(lambda: bool(harness.store.card_copies[RUN, f"dm:{ANN}"].shown))
+    copy = harness.store.card_copies[RUN, f"dm:{ANN}"]
+    assert copy.attempt == 2
+    counted = {each.id for each in await harness.store.issued(copy)}
+    assert set(platform.messages[copy.message].ids.values()) == counted
+
+
+@pytest.mark.parametrize("refusal", [MissingPermission("for a moment"), RateLimited(0.01), ChannelNotFound("hidden")])
+async def test_whether_a_copy_stands_is_not_guessed_from_a_refusal_that_passes(refusal: Exception) -> None:
+    harness, platform = a_harness()
+    await ask(harness, Policy(users=(ANN,)))
+    async with harness.running():
+        await harness.until_told(RUN)
+        await eventually(lambda: bool(harness.store.card_copies[RUN, f"dm:{ANN}"].shown))
+        before = harness.store.card_copies[RUN, f"dm:{ANN}"]
+        platform.faults["verify"] = [None, refusal]
+        harness.clock.ahead += timedelta(seconds=31)
+        await eventually(lambda: platform.calls.count("verify") == 2)
+        await harness.until_told(RUN)
+    assert harness.store.card_copies[RUN, f"dm:{ANN}"] == before
 
 
 async def test_where_the_card_itself_can_not_be_shown_the_copies_come_all_the_same() -> None:

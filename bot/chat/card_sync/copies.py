@@ -33,6 +33,7 @@ from bot.chat.card_sync.snapshot import (
 from bot.chat.card_sync.turns import GIVE_UP, SAME
 from bot.chat.platform import (
     CardTooLarge,
+    ChannelNotFound,
     ChannelRef,
     ChatPlatform,
     KnowsChannels,
@@ -65,13 +66,16 @@ class Copies:
     context: SyncContext
     _has_none: bool = False
 
-    async def sync(self, card: CardRecord, view: RunView) -> float | None:
-        """Do what can be done now. Returns the seconds until more can be; None: until something happens, nothing."""
+    async def sync(self, card: CardRecord, view: RunView, *, is_check_due: bool = False) -> float | None:
+        """Do what can be done now. Returns the seconds until more can be; None: until something happens, nothing.
+
+        With `is_check_due` the messages that should show the run already are looked for, as the card's own is.
+        """
         waits = [await self._invite(card, view)]
         if not self._has_none:
             copies = await self.context.store.copies(self.run, card.tenant)
             self._has_none = not copies
-            waits += [await self._tried(each, card, view) for each in copies if not each.is_over]
+            waits += [await self._tried(each, card, view, is_check_due=is_check_due) for each in copies if not each.is_over]
         return min((each for each in waits if each is not None), default=None)
 
     async def alert(self, card: CardRecord, view: RunView) -> Alert | None:
@@ -154,12 +158,12 @@ class Copies:
 
     # --- one copy -----------------------------------------------------------------------------------------------------
 
-    async def _tried(self, copy: CardCopy, card: CardRecord, view: RunView) -> float | None:
+    async def _tried(self, copy: CardCopy, card: CardRecord, view: RunView, *, is_check_due: bool) -> float | None:
         key, now = _key(copy), self.context.clock.now()
         if self.context.refusals.is_paused(key, now):
             return self._seconds_until(self.context.refusals.refused(key, now))
         try:
-            pause = await self._brought_up(copy, card, view)
+            pause = await self._brought_up(copy, card, view, is_check_due=is_check_due)
         except RateLimited as error:
             return max(error.seconds, self.context.intervals.edit)
         except _REFUSED as error:
@@ -194,7 +198,9 @@ class Copies:
         again = self.context.refusals.refused(_key(copy), self.context.clock.now())
         return self.context.intervals.look if note != copy.note else self._seconds_until(again)
 
-    async def _brought_up(self, copy: CardCopy, card: CardRecord, view: RunView) -> float | None:
+    async def _brought_up(
+        self, copy: CardCopy, card: CardRecord, view: RunView, *, is_check_due: bool
+    ) -> float | None:
         """Post, edit, or leave a copy as it is.
 
         Raises:
@@ -206,7 +212,8 @@ class Copies:
         if copy.shown == snapshot.fingerprint:
             if isinstance(state, ENDED):
                 await self.context.store.save_copy(copy, replace(copy, state="done"))
-            return None
+                return None
+            return await self._checked(copy, view, snapshot) if is_check_due else None
         if isinstance(state, AwaitingDecision) and copy.plan != short(state.plan.digest):
             renewed = await self._opened(await self._renewed(copy, state.plan), card, state.plan)
             return await self._posted(renewed, view, snapshot)
@@ -228,6 +235,19 @@ class Copies:
         if await self.context.store.issued(copy):
             return await self._posted(copy, view, snapshot)
         await self.context.store.save_copy(copy, replace(copy, state="gone"))
+        return None
+
+    async def _checked(self, copy: CardCopy, view: RunView, snapshot: Snapshot) -> float | None:
+        """Post a copy again that was deleted. Where that can't be found out now, there will be another check."""
+        ids = await issue_ids(self.context.store, copy, snapshot.card, view.state, self.context.clock.now())
+        try:
+            await self.context.platform.verify(_message(copy), snapshot.card, ids)
+        except MessageNotFound as error:
+            # Somebody's direct messages may be back, with the message in them; of a channel the card says what is wrong.
+            if not (isinstance(error, ChannelNotFound) and copy.person):
+                return await self._lost(copy, view)
+        except (MissingPermission, CardTooLarge, RateLimited) as error:
+            _log.info("run %s: whether a copy of its card stands can't be seen now: %s", copy.run, error)
         return None
 
     async def _lost(self, copy: CardCopy, view: RunView) -> float | None:

@@ -324,11 +324,11 @@ class Reconciler:
             await self._copies.sync(card, view)
             await self._shut_out(card, view, error)
             return None
-        self.is_check_due = False
         self.context.refusals.over(card.run)
         if not self._publisher.is_in_step(card, view):
             return max(self._publisher.patience(card), _SOON)
-        pause = await self._copies.sync(card, view)
+        is_check_due, self.is_check_due = self.is_check_due, False
+        pause = await self._copies.sync(card, view, is_check_due=is_check_due)
         card = await self._timeline.tell(card, view)
         card = await self._publisher.mark_superseded(card)
         card = await self._notifier.remind(card, view)
