@@ -21,6 +21,7 @@ from bot.chat.store import (
     Done,
     Gone,
     Limits,
+    OpenQuestion,
     OverLimit,
     Repeated,
     RunListItem,
@@ -113,6 +114,26 @@ class MemoryChatStore:
     async def issued(self, card: CardRecord | CardCopy) -> Sequence[ButtonRecord]:
         key = (card.run, card.tenant, card.attempt, card.copy)
         return [each for each in self.buttons.values() if (each.run, each.tenant, each.attempt, each.copy) == key]
+
+    async def ask(self, question: OpenQuestion) -> bool:
+        first = question.buttons[0]
+        if (first.tenant, question.event) in self.seen:
+            return False
+        self.seen[first.tenant, question.event] = (" ".join(each.id for each in question.buttons), first.issued_at)
+        await self.issue(question.buttons)
+        return True
+
+    async def open_questions(self, platform: str, *, after: datetime, before: datetime) -> Sequence[OpenQuestion]:
+        found: list[OpenQuestion] = []
+        for (_, event), (ids, at) in self.seen.items():
+            known = [self.buttons[each] for each in ids.split()] if event.startswith("ask:") else []
+            if known and after < at <= before and self.cards[known[0].run].platform == platform:
+                found.append(OpenQuestion(event=event, buttons=tuple(known)))
+        return found
+
+    async def question_shown(self, event: str, tenant: str) -> None:
+        if (tenant, event) in self.seen:
+            self.seen[tenant, event] = ("", self.seen[tenant, event][1])
 
     async def copies(self, run: str, tenant: str) -> Sequence[CardCopy]:
         found = [each for each in self.card_copies.values() if (each.run, each.tenant) == (run, tenant)]

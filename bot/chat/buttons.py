@@ -9,6 +9,7 @@ from bot.cards.parts import mention
 from bot.cards.plan_edits import EditableArgument, edit_form, edited_argument, selected_indexes, selection_form
 from bot.cards.text import visible
 from bot.chat.card_sync.context import with_link
+from bot.chat.card_sync.open_questions import event_of, words_of
 from bot.chat.card_sync.snapshot import unknown_outcome_of
 from bot.chat.platform import ChannelRef
 from bot.chat.private_cards import ChatRefusal, done_card, error_card, not_done_card, refused
@@ -28,7 +29,7 @@ from bot.chat.service_port import (
 )
 from bot.chat.start_run import AskAgain, RunStarter
 from bot.chat.store import AuditEntry, ButtonRecord, CardCopy, CardRecord, ChatStore, Done, Gone, Live, Reposting
-from bot.chat.thread_question import as_new_run, check_answer, is_question, words_of
+from bot.chat.thread_question import as_new_run, check_answer, is_question
 from bot.i18n import catalog
 from bot.message import FORMS, Action, RichText, StyledText, TextForm, Timestamp
 from coordination.domain import events as e
@@ -225,6 +226,7 @@ class ButtonHandler:
         found = await self.store.find_button(request.button, by.tenant)
         if found is not None and is_question(found[0]):
             check_answer(found[0], by, place, self.clock.now())
+            await self.store.question_shown(event_of(found[0]), by.tenant)
             return found
         if found is not None and is_at_home(found[0]):
             await self._check_home(found[0], by, place)

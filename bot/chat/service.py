@@ -89,6 +89,10 @@ class RequestRouter:
         cards = await store.cards_on(place.tenant, place.channel, messages)
         await self.button_handler.look_again(cards, await store.copies_on(place.platform, place.channel, messages))
 
+    async def question_shown(self, question: str, place: ChannelRef) -> None:
+        """Nobody needs to ask it again."""
+        await self.run_starter.store.question_shown(question, place.tenant)
+
     async def config_names(self, place: ChannelRef, beginning: str, *, by: Person | None = None) -> Sequence[str]:
         """The configurations that this person, or else any member, may name here, and that begin so."""
         config_catalog = self.run_starter.config_catalog

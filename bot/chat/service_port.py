@@ -161,11 +161,15 @@ Request: TypeAlias = (
 
 @dataclass(frozen=True)
 class Private:
-    """A card for this person alone. `runs` are on it, and can be opened with `ShowPlan`; `ids` are those of its buttons."""
+    """A card for this person alone. `runs` are on it, and can be opened with `ShowPlan`; `ids` are those of its buttons.
+
+    `question` names one that is asked again until `ChatService.question_shown` is told that it is shown; empty: it is none.
+    """
 
     card: Card
     runs: tuple[str, ...] = ()
     ids: ButtonIds | None = None
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -243,4 +247,8 @@ class ChatService(Protocol):
 
         The place has no tenant where a product does not tell it of direct messages.
         """
+        ...
+
+    async def question_shown(self, question: str, place: ChannelRef) -> None:
+        """The question of a reply stands where its person can see it."""
         ...

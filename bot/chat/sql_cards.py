@@ -21,14 +21,15 @@ from bot.chat.sql_tables import (
     chat_metadata,
     record_of,
     row_of,
+    seen,
     superseded_messages_of,
 )
-from bot.chat.store import ButtonRecord, CardCopy, CardRecord, ChangedCard
+from bot.chat.store import ButtonRecord, CardCopy, CardRecord, ChangedCard, OpenQuestion
 from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.group_commit import GroupCommit
 from coordination.storage.schema import prepare, runs
-from coordination.storage.sql_run_log import time_text
+from coordination.storage.sql_run_log import plain_text, time_text
 from coordination.storage.worker_leases import Ownership, WorkerLeases, leadership_for, require_hold
 
 BEAT_SECONDS = 1.0
@@ -278,7 +279,7 @@ class SqlCards:
         """Remember ids before they are shown to anybody."""
         rows = [row_of(each) for each in buttons]
         if rows:
-            await self._database.write(lambda connection: connection.execute(_ADD_BUTTONS, rows).close())
+            await self._database.write(lambda connection: connection.execute(ADD_BUTTONS, rows).close())
 
     async def issued(self, card: CardRecord | CardCopy) -> Sequence[ButtonRecord]:
         """The ids of the present attempt of a card, or of a copy."""
@@ -290,6 +291,35 @@ class SqlCards:
         )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [record_of(ButtonRecord, row) for row in rows]
+
+    async def open_questions(self, platform: str, *, after: datetime, before: datetime) -> Sequence[OpenQuestion]:
+        """The questions that were asked between these moments, and of which nobody has said that they are shown."""
+        asked = sa.select(seen.c.event, seen.c.tenant, seen.c.run).where(
+            seen.c.at > time_text(after),
+            seen.c.at <= time_text(before),
+            seen.c.event.startswith("ask:"),
+            seen.c.run != "",
+        )
+
+        def work(connection: sa.Connection) -> list[OpenQuestion]:
+            found: list[OpenQuestion] = []
+            for event, tenant, ids in connection.execute(asked).all():
+                query = (
+                    sa.select(buttons)
+                    .join(cards, cards.c.run == buttons.c.run)
+                    .where(buttons.c.id.in_(ids.split()), buttons.c.tenant == tenant, cards.c.surface == platform)
+                )
+                rows = connection.execute(query).mappings().all()
+                if rows:
+                    found.append(OpenQuestion(event=event, buttons=tuple(record_of(ButtonRecord, row) for row in rows)))
+            return found
+
+        return await self._database.read(work)
+
+    async def question_shown(self, event: str, tenant: str) -> None:
+        """A question stands where it was asked, or never can."""
+        shown = sa.update(seen).where(seen.c.tenant == tenant, seen.c.event == plain_text(event)).values(run="")
+        await self._database.write(lambda connection: connection.execute(shown).close())
 
     async def copies(self, run: str, tenant: str) -> Sequence[CardCopy]:
         """Every copy of a run's card."""
@@ -343,7 +373,7 @@ def change_superseded(
         connection.execute(sa.update(cards).where(_is(card)).values(stale=stale))
 
 
-_ADD_BUTTONS = sa.insert(buttons)
+ADD_BUTTONS = sa.insert(buttons)
 
 
 def _is(card: CardRecord) -> sa.ColumnElement[bool]:

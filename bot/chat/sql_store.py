@@ -7,7 +7,7 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
-from bot.chat.sql_cards import ChatDatabase, SqlCards, change_superseded
+from bot.chat.sql_cards import ADD_BUTTONS, ChatDatabase, SqlCards, change_superseded
 from bot.chat.sql_tables import (
     audit_entries,
     buttons,
@@ -27,6 +27,7 @@ from bot.chat.store import (
     CardRecord,
     ChatSetting,
     Limits,
+    OpenQuestion,
     OverLimit,
     Repeated,
     RunListItem,
@@ -193,6 +194,19 @@ class SqlChatStore(SqlCards):
         """Whether an event is seen for the first time."""
         named = plain_text(event)
         return await self._database.write(lambda connection: self._see(connection, tenant, named, at, ""))
+
+    async def ask(self, question: OpenQuestion) -> bool:
+        """Remember a question with its buttons, unless its event was seen: what it led to are those, until it is shown."""
+        event, first = plain_text(question.event), question.buttons[0]
+        rows, ids = [row_of(each) for each in question.buttons], " ".join(each.id for each in question.buttons)
+
+        def work(connection: sa.Connection) -> bool:
+            if not self._see(connection, first.tenant, event, first.issued_at, ids):
+                return False
+            connection.execute(ADD_BUTTONS, rows)
+            return True
+
+        return await self._database.write(work)
 
     async def cards_on(self, tenant: str, channel: str, messages: Sequence[str]) -> Sequence[CardRecord]:
         """The cards that are not done, and stand on these messages of a channel or thread."""

@@ -218,6 +218,14 @@ class ButtonRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenQuestion:
+    """A question that is on disk, of which nobody knows whether it is shown. `event` names it: what somebody said."""
+
+    event: str
+    buttons: tuple[ButtonRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How much may be asked for in one tenant at once; and by one person in an hour.
 
@@ -366,6 +374,14 @@ class CardStore(Protocol):
         """The ids of the present attempt of a card, or of a copy."""
         ...
 
+    async def open_questions(self, platform: str, *, after: datetime, before: datetime) -> Sequence[OpenQuestion]:
+        """The questions of a product that were asked between these moments, and of which nobody has said that they are shown."""
+        ...
+
+    async def question_shown(self, event: str, tenant: str) -> None:
+        """A question stands where it was asked, or never can."""
+        ...
+
     async def copies(self, run: str, tenant: str) -> Sequence[CardCopy]:
         """Every copy of a run's card, in the order of their names."""
         ...
@@ -420,6 +436,10 @@ class ChatStore(CardStore, Protocol):
 
     async def is_new(self, event: str, tenant: str, at: datetime) -> bool:
         """Whether an event is seen for the first time."""
+        ...
+
+    async def ask(self, question: OpenQuestion) -> bool:
+        """Remember a question with its buttons before it is shown; False: its event was seen."""
         ...
 
     async def cards_on(self, tenant: str, channel: str, messages: Sequence[str]) -> Sequence[CardRecord]:

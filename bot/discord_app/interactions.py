@@ -80,9 +80,10 @@ class Mentions:
                 return (sentence(" ".join([*refused, catalog.text("files.again")])),)
             request = FollowUp(prompt=prompt, once=str(message.id))
             reply = await self._chat_service().handle(request, by, place)
-            if isinstance(reply, Private) and reply.ids is not None:
+            if isinstance(reply, Private) and reply.ids is not None and reply.question:
                 # Only what answers a click can be for one pair of eyes: the question is asked where the words were said.
-                await self._platform.post(place, reply.card, reply.ids, once=f"ask:{message.id}")
+                await self._platform.post(place, reply.card, reply.ids, once=reply.question)
+                await self._chat_service().question_shown(reply.question, place)
                 return ()
             return cards_of(reply)
         except Exception as error:  # noqa: BLE001 - the outermost handler: whoever wrote gets a sentence, whatever it was

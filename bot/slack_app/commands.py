@@ -131,7 +131,8 @@ class CommandHandlers:
             return
         known = self.people.somebody if isinstance(request, _FOR_SOME) else self.people.person
         by = await known(source.workspace, source.user, source.called)
-        await self.replies.reply(source, await self.chat_service.handle(request, by, source.place))
+        reply = await self.chat_service.handle(request, by, source.place)
+        await self.replies.reply(source, reply, self.chat_service)
 
     def slash(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
         """A slash command. The bot need not be in the channel where it was typed."""

@@ -10,7 +10,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.private_cards import error_card
-from bot.chat.service_port import Pages, Private, Reply, Started
+from bot.chat.service_port import ChatService, Pages, Private, Reply, Started
 from bot.i18n import catalog
 from bot.message import Card
 from bot.slack_app.components import openers
@@ -32,11 +32,16 @@ class Replies:
 
     clients: Clients
 
-    async def reply(self, source: EventSource, reply: Reply) -> None:
-        """What the person alone is told; nothing where the public card says it all."""
+    async def reply(self, source: EventSource, reply: Reply, chat_service: ChatService | None = None) -> None:
+        """What the person alone is told; nothing where the public card says it all.
+
+        Of a question that has reached them the chat service hears.
+        """
         match reply:
             case Private(card=card, ids=ids) if ids is not None:
-                await self._send(source, rendered(card, ids))
+                has_arrived = await self._send(source, rendered(card, ids))
+                if has_arrived and reply.question and chat_service is not None:
+                    await chat_service.question_shown(reply.question, source.place)
             case Private(card=card, runs=runs) if runs:
                 message = rendered(card)
                 await self._send(source, replace(message, blocks=[*message.blocks, *openers(runs)]))
@@ -66,15 +71,17 @@ class Replies:
         """One sentence."""
         await self._send(source, Rendered(text=within(escaped(text), MESSAGE_TEXT), blocks=[]))
 
-    async def _send(self, source: EventSource, message: Rendered) -> None:
+    async def _send(self, source: EventSource, message: Rendered) -> bool:
+        """False: it did not reach its person."""
         try:
             with translated():
                 if source.reply_address:
-                    await self._through_address(source, message)
-                else:
-                    await self.beside(source, message)
+                    return await self._through_address(source, message)
+                await self.beside(source, message)
         except (MessageNotFound, MissingPermission, RateLimited, CardTooLarge) as error:
             _log.warning("an answer did not reach its person: %s", error)
+            return False
+        return True
 
     async def beside(self, source: EventSource, message: Rendered) -> None:
         """In the channel or thread, for one person."""
@@ -88,7 +95,7 @@ class Replies:
             link_names=False,
         )
 
-    async def _through_address(self, source: EventSource, message: Rendered) -> None:
+    async def _through_address(self, source: EventSource, message: Rendered) -> bool:
         body: dict[str, object] = {
             "text": message.text,
             "response_type": "ephemeral",
@@ -103,6 +110,7 @@ class Replies:
         answer = await AsyncWebhookClient(source.reply_address).send_dict(body)
         if answer.status_code != 200:
             _log.warning("an answer was refused with status %s", answer.status_code)
+        return answer.status_code == 200
 
     @asynccontextmanager
     async def report_errors(self, source: EventSource, tell: Tell | None = None) -> AsyncGenerator[None]:

@@ -59,6 +59,7 @@ class RecordingChatService:
     threads: dict[str, str] = field(default_factory=dict[str, str])
     slow: asyncio.Event | None = None
     deleted: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    shown: list[str] = field(default_factory=list[str])
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     before: Callable[[], None] = lambda: None
     prompts: tuple[str, ...] = ()
@@ -104,6 +105,10 @@ class RecordingChatService:
 
     async def tenant_of_button(self, button: str, platform: str) -> str:
         raise refused("no_button")
+
+    async def question_shown(self, question: str, place: ChannelRef) -> None:
+        self.shown.append(question)
+        self.heard.set()
 
     async def messages_deleted(self, place: ChannelRef, messages: Sequence[str]) -> None:
         self.deleted += [(place.tenant, place.channel, each) for each in messages]

@@ -80,6 +80,7 @@ class SmallChatService:
     threads: dict[str, str] = field(default_factory=dict[str, str])
     seen: set[str] = field(default_factory=set[str])
     deleted: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    shown: list[str] = field(default_factory=list[str])
     question: Private | None = None
     is_down: bool = False
     breaks_with: str = ""
@@ -162,6 +163,10 @@ class SmallChatService:
 
     async def tenant_of_button(self, button: str, platform: str) -> str:
         raise refused("no_button")
+
+    async def question_shown(self, question: str, place: ChannelRef) -> None:
+        self.shown.append(question)
+        await self._tell()
 
     async def messages_deleted(self, place: ChannelRef, messages: Sequence[str]) -> None:
         self.deleted += [(place.tenant, place.channel, each) for each in messages]

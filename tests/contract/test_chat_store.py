@@ -22,6 +22,7 @@ from bot.chat.store import (
     Gone,
     Limits,
     Live,
+    OpenQuestion,
     OutcomeReminder,
     OverLimit,
     PlanReminder,
@@ -210,6 +211,29 @@ async def test_an_event_is_new_once_in_each_tenant(bench: ChatStoreBench) -> Non
     assert sum(await asyncio.gather(*(see(number) for number in range(12)))) == 1
     assert await bench.store.is_new("press:1 \0", "elsewhere", START)
     assert not await bench.other.is_new("press:1 \0", "elsewhere", START)
+
+
+async def test_a_question_is_remembered_once_with_its_buttons_until_it_is_shown(bench: ChatStoreBench) -> None:
+    await admitted(bench.store, a_card())
+    buttons = tuple(replace(a_button(f"b-{number}"), copy="ask:u", issued_at=START) for number in (1, 2))
+    question = OpenQuestion(event="ask:e-1", buttons=buttons)
+    doubles = [
+        replace(question, buttons=tuple(replace(each, id=f"{each.id}-{number}") for each in buttons))
+        for number in range(6)
+    ]
+    stores = [bench.store, bench.other] * 3
+    assert sum(await asyncio.gather(*(store.ask(each) for store, each in zip(stores, doubles, strict=True)))) == 1
+    (found,) = await bench.other.open_questions("discord", after=later(seconds=-1), before=START)
+    assert found in doubles
+    assert await bench.store.find_button(found.buttons[0].id, "here") is not None
+    assert not await bench.store.open_questions("slack", after=later(seconds=-1), before=START)
+    assert not await bench.store.open_questions("discord", after=START, before=later(days=1))
+    assert not await bench.store.open_questions("discord", after=later(days=-1), before=later(seconds=-1))
+    await bench.store.question_shown("ask:e-1", "elsewhere")
+    assert await bench.store.open_questions("discord", after=later(seconds=-1), before=START)
+    await bench.other.question_shown("ask:e-1", "here")
+    assert not await bench.store.open_questions("discord", after=later(seconds=-1), before=START)
+    assert not await bench.store.ask(question)
 
 
 # --- the card and its messages ----------------------------------------------------------------------------------------

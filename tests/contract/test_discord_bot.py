@@ -8,6 +8,7 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
+from bot.chat.card_sync.open_questions import question_card
 from bot.chat.service_port import (
     AdminCommand,
     CancelRun,
@@ -24,7 +25,6 @@ from bot.chat.service_port import (
     StartRun,
     SubmitText,
 )
-from bot.chat.thread_question import question_card
 from bot.discord_app.client import DiscordClient
 from bot.message import Action, Card, Target
 from coordination.domain.plan import PlannedCall
@@ -412,11 +412,12 @@ async def test_whoever_is_asked_which_they_mean_is_asked_in_the_thread_until_the
 ) -> None:
     place = await bot.platform.open_thread(await bot.platform.post(here(server), plan_card(), Ids(50)), "Tell everyone")
     chat_service.threads[place.thread] = "7Q4K"
-    chat_service.says = Private(QUESTION, ids=Ids(70))
+    chat_service.says = Private(QUESTION, ids=Ids(70), question="ask:1")
     await rita.writes("shorter", place.thread, mentions_bot=True)
     await server.until(lambda: any(each.controls for each in server.in_channel(place.thread)))
     (question,) = [each for each in server.in_channel(place.thread) if each.controls]
     assert "Change this plan, or start a new run?" in question.text
+    await server.until(lambda: chat_service.shown == ["ask:1"])
     chat_service.says = Private(note("not yours"))
     assert "not yours" in await told(server, await rita.clicks(question, "Change this plan"))
     assert question.id in server.messages

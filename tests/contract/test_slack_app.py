@@ -9,6 +9,7 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
+from bot.chat.card_sync.open_questions import question_card
 from bot.chat.card_sync.snapshot import IssuedIds
 from bot.chat.service_port import (
     AdminCommand,
@@ -22,7 +23,6 @@ from bot.chat.service_port import (
     StartRun,
     SubmitText,
 )
-from bot.chat.thread_question import question_card
 from bot.message import Action, Card, Target
 from bot.slack_app.client import slack_app
 from bot.slack_app.commands import default_prompts
@@ -181,10 +181,11 @@ async def test_a_mention_in_a_thread_follows_up_the_threads_run(harness: Harness
 async def test_whoever_is_asked_which_they_mean_is_asked_in_private_until_they_answered(harness: Harness) -> None:
     card = question_card("shorter", Target(run="7Q4K"), REQUESTER, until=START)
     ids = IssuedIds({Action.CHANGE_THIS: "c" * 22, Action.START_NEW: "n" * 22})
-    harness.chat_service.question = Private(card, ids=ids)
+    harness.chat_service.question = Private(card, ids=ids, question="ask:1")
     rita = harness.somebody()
     await rita.mention("shorter", thread="1690000000.000001")
     assert "Change this plan, or start a new run?" in await harness.private_message()
+    await harness.server.until(lambda: harness.chat_service.shown == ["ask:1"])
     (question,) = harness.server.private_messages
     assert (question["channel"], question["thread_ts"]) == ("C1", "1690000000.000001")
     await rita.presses(question, "change_this")

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.platform import ChannelRef
+from bot.chat.card_sync.context import SyncContext
+from bot.chat.card_sync.open_questions import OpenQuestions
+from bot.chat.platform import ChannelRef, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.service_port import FollowUp, Nothing, PressButton, Private, Started, StartRun
 from bot.message import Action, Card
 from coordination.domain import states as s
 from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
+from tests.service.card_sync_harness import FakePlatform, Message
 from tests.service.chat_service_harness import GENERAL, RANDOM, Answer, ChatServiceHarness, texts
 
 THREAD = replace(GENERAL, thread="m-1")
@@ -155,3 +158,64 @@ async def test_once_the_plan_is_decided_words_go_on_with_the_conversation_at_onc
     assert isinstance(
         (await harness.say(replace(WORDS, once="e-2"), BOB, replace(THREAD, thread="m-1"))).reply, Started
     )
+
+
+# --- a process that dies between the words and the question -----------------------------------------------------------
+
+
+def sync_of(harness: ChatServiceHarness, platform: FakePlatform) -> OpenQuestions:
+    """What a process does about open questions that keeps the cards, over what the dead one has left."""
+    context = SyncContext(
+        platform=platform, store=harness.store, log=harness.log, clock=harness.clock, intervals=platform.intervals
+    )
+    return OpenQuestions(context)
+
+
+async def look(harness: ChatServiceHarness, platform: FakePlatform) -> list[Message]:
+    """What stands in the chat after the next process has looked."""
+    harness.clock.tick(seconds=21)
+    await sync_of(harness, platform).ask_again(harness.clock.now())
+    return list(platform.messages.values())
+
+
+async def test_a_question_that_died_with_its_process_is_asked_by_the_next_one_once_and_its_answers_count(
+    harness: ChatServiceHarness,
+) -> None:
+    run = await waiting(harness)
+    ids = await asked(harness)
+    platform = FakePlatform()
+    await sync_of(harness, platform).ask_again(harness.clock.now())
+    assert platform.messages == {}, "whoever heard the words is about to ask"
+    await look(harness, platform)
+    (question,) = await look(harness, platform)
+    assert (question.place, question.ids) == (THREAD, ids)
+    assert "Shorter, please." in repr(question.card.title)
+    assert ALICE.name in repr(question.card.reference)
+    await press(harness, ids[Action.CHANGE_THIS])
+    assert isinstance(await harness.people.state(run), s.ChangesWanted)
+
+
+async def test_a_question_that_is_shown_or_answered_or_too_old_is_asked_no_more(harness: ChatServiceHarness) -> None:
+    await waiting(harness)
+    reply = (await harness.say(WORDS, ALICE, THREAD)).reply
+    assert isinstance(reply, Private)
+    await harness.chat_service.question_shown(reply.question, THREAD)
+    again = await asked(harness, BOB, replace(WORDS, once="e-2"))
+    await press(harness, again[Action.START_NEW], BOB)
+    await asked(harness, MALLORY, replace(WORDS, once=""))
+    harness.clock.tick(hours=1)
+    assert await look(harness, FakePlatform()) == []
+
+
+async def test_a_product_that_does_not_take_the_question_now_is_asked_again_and_holds_up_no_other(
+    harness: ChatServiceHarness,
+) -> None:
+    await waiting(harness)
+    for number in range(5):
+        await asked(harness, BOB, replace(WORDS, once=f"e-{number}"))
+    platform = FakePlatform()
+    faults = [RateLimited(1), MissingPermission("for a moment"), OSError("gone"), MessageNotFound("the thread")]
+    platform.faults = {"find": [MissingPermission("no history")], "post": [*faults]}
+    assert len(await look(harness, platform)) == 1
+    assert len(await look(harness, platform)) == 4, "the thread of one is not there any more"
+    assert len(await look(harness, platform)) == 4

@@ -75,7 +75,9 @@ class Copies:
         if not self._has_none:
             copies = await self.context.store.copies(self.run, card.tenant)
             self._has_none = not copies
-            waits += [await self._tried(each, card, view, is_check_due=is_check_due) for each in copies if not each.is_over]
+            waits += [
+                await self._tried(each, card, view, is_check_due=is_check_due) for each in copies if not each.is_over
+            ]
         return min((each for each in waits if each is not None), default=None)
 
     async def alert(self, card: CardRecord, view: RunView) -> Alert | None:
@@ -198,9 +200,7 @@ class Copies:
         again = self.context.refusals.refused(_key(copy), self.context.clock.now())
         return self.context.intervals.look if note != copy.note else self._seconds_until(again)
 
-    async def _brought_up(
-        self, copy: CardCopy, card: CardRecord, view: RunView, *, is_check_due: bool
-    ) -> float | None:
+    async def _brought_up(self, copy: CardCopy, card: CardRecord, view: RunView, *, is_check_due: bool) -> float | None:
         """Post, edit, or leave a copy as it is.
 
         Raises:

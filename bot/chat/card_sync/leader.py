@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from bot.chat.card_sync.context import SyncContext
+from bot.chat.card_sync.open_questions import OpenQuestions
 from bot.chat.card_sync.reconciler import Reconciler
 from bot.chat.card_sync.turns import CheckRounds
 from bot.chat.store import ChangedCard, LeaderLock
@@ -89,6 +90,7 @@ class CardSync:
         async with asyncio.TaskGroup() as group:
             begin = partial(self._begin, group, ending)
             group.create_task(self._forget(ending), name="forget")
+            questions = group.create_task(OpenQuestions(self._context).keep(), name="questions")
             await self._resume(begin)
             rounds = CheckRounds(self._context.intervals, self._context.clock.now())
             while not self._closing.is_set() and await self._is_leader(lock):
@@ -97,6 +99,7 @@ class CardSync:
                     await self._check(rounds, begin)
                 await self._pause()
             ending.set()
+            questions.cancel()
             await self._dismiss()
 
     async def _is_leader(self, lock: LeaderLock) -> bool:
