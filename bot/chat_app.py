@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bot.anchors import AnchorPosts
 from bot.application import Application, Overrides
 from bot.cards.text import one_line
 from bot.chat.admin import AdminService, Findings
@@ -62,9 +63,8 @@ async def open_chat_service(
             has_timelines=environment.posts_timelines(),
             read_approvers=application.coordinator.read_approvers,
         )
-        card_syncs = [
-            CardSync(context(platform=each, intervals=overrides.intervals(each.intervals))) for each in platforms
-        ]
+        paced = overrides.intervals
+        card_syncs = [CardSync(context(platform=each, intervals=paced(each.intervals))) for each in platforms]
         chat_service = _Joiner(
             environment=environment,
             application=application,
@@ -77,6 +77,7 @@ async def open_chat_service(
         ).chat_service()
         for card_sync in card_syncs:
             await stack.enter_async_context(card_sync.running())
+        await stack.enter_async_context(AnchorPosts.of(environment, platforms, application.clock).running())
         if works:
             await stack.enter_async_context(application.working())
         yield chat_service

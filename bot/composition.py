@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from bot.anchors import AnchorSettings, keep_anchors
 from bot.application import Application, Overrides
 from bot.chat.approvers import (
     approvers_in,
@@ -52,7 +53,6 @@ from coordination.ports import Clock, Engine, Model, ReadLists, RunLog, Spending
 from coordination.preparation import Configure
 from coordination.run_options import RunProfile
 from coordination.service import Coordinator
-from coordination.storage.anchor import anchor_of_day
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.storage.sql_run_log import SqlLog
 from coordination.storage.usage import SqlUsage
@@ -251,7 +251,6 @@ COUNT_SECONDS = 3.0
 _MOST_COUNTS = 500
 
 SWEEP_SECONDS = 30.0
-ANCHOR_SECONDS = 600.0
 """How often a working process looks for plans that expired while nobody was looking."""
 
 REVIEW_SECONDS = 60.0
@@ -393,14 +392,14 @@ def collect_garbage() -> None:
 async def _working(
     environment: Environment, engine: DbosEngine, worker: Worker, coordinator: Coordinator, clock: Clock, run: str = ""
 ) -> AsyncGenerator[None]:
-    folder, drain = environment.anchor_folder(), environment.drain()
+    anchors, drain = AnchorSettings.of(environment), environment.drain()
     worker.grace = GRACE if run else drain  # Who waits for one run sits there, and has pressed Ctrl-C.
     async with engine.running(traced_jobs(worker.perform), drain=worker.grace), asyncio.TaskGroup() as group:
         chores = [
             group.create_task(_sweep(coordinator, clock)),
             group.create_task(_review(coordinator, clock)),
             group.create_task(_forget(engine, clock)),
-            *([] if run else [group.create_task(_anchor(environment.database_url(), folder, clock))]),
+            *([] if run else [group.create_task(keep_anchors(environment.database_url(), anchors, clock))]),
             group.create_task(engine.stuck(STUCK_AFTER[bool(run)], run)),
         ]
         try:
@@ -428,15 +427,6 @@ async def _forget(engine: DbosEngine, clock: Clock) -> None:
     while True:
         await clock.sleep(FORGET_EVERY.total_seconds())
         await _tried("forget ended jobs", lambda: engine.forget_finished(clock.now() - REMEMBERED))
-
-
-async def _anchor(url: str, folder: Path | None, clock: Clock) -> None:
-    """The first process that comes to it writes the day's anchor; the others find it there."""
-    if folder is None:
-        return
-    while True:
-        await _tried("write an anchor", lambda: asyncio.to_thread(anchor_of_day, url, folder, clock.now()))
-        await clock.sleep(ANCHOR_SECONDS)
 
 
 async def _tried(what: str, chore: Callable[[], Awaitable[object]]) -> None:

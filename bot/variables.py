@@ -187,6 +187,22 @@ class Environment(BaseModel):
             "A folder that gets an [anchor](audit.md) of all logs once a day. Have it lie where whoever can write the database can't.",
         ),
     ] = ""
+    anchor_server: Annotated[
+        RawText,
+        _other(
+            "MASSGEN_BOT_ANCHOR_TSA",
+            "A time stamp server (RFC 3161), such as `http://tsa.example.org`, that [stamps](audit.md#time-stamps) each of "
+            "these anchors.",
+        ),
+    ] = ""
+    anchor_channels: Annotated[
+        RawText,
+        _other(
+            "MASSGEN_BOT_ANCHOR_CHANNEL",
+            "A channel that gets the [digest](audit.md#digests-in-a-channel) of each of these anchors: `discord:123/456` or "
+            "`slack:-:T1/C1`, tenant and channel; several with commas.",
+        ),
+    ] = ""
     job_connections: Annotated[
         RawText,
         _other(
@@ -504,21 +520,6 @@ class Environment(BaseModel):
         if not text.isdecimal() or int(text) > 3_600:
             raise ConfigError([Text("MASSGEN_BOT_DRAIN_SECONDS must be a number of seconds from 0 to 3600.")])
         return float(text)
-
-    def anchor_folder(self) -> Path | None:
-        """Where anchors go; None: nowhere.
-
-        Raises:
-            ConfigError: it is no folder.
-        """
-        if not self.anchors:
-            return None
-        folder = expanded(self.anchors).absolute()
-        if not folder.is_dir():
-            raise ConfigError(
-                [Text("MASSGEN_BOT_ANCHOR_FOLDER must name an existing folder, not {folder}.", folder=folder)]
-            )
-        return folder
 
     def server_limits(self) -> Mapping[str, int]:
         """How long a tool server may be unused, in seconds, and how many there may be, as `Patience` calls them; only what is set.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from bot.cards.text import visible
@@ -12,23 +13,41 @@ from bot.run_lookup import named_run
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.operator_commands import print_findings
+from coordination.storage.anchor import head_of
+from coordination.storage.audit import Finding
 from coordination.storage.signed_export import sign, verify_signed
+from coordination.storage.time_stamps import verify_stamp
 
 
-def verify(context: CliContext, name: str, anchor: str = "") -> Exit:
-    """Whether the log of one run, or of all, is as it was written; and all as an anchor has it, where one is named."""
-    if anchor and name:
-        context.print_error(catalog.text("audit.anchor_of_all"))
+def verify(context: CliContext, name: str, anchor: str = "", tsa: str = "") -> Exit:
+    """Whether the log of one run, or of all, is as it was written; and all as an anchor has it, where one is named.
+
+    `tsa` names the certificates that the time stamp beside the anchor is held against.
+    """
+    if (anchor and name) or (tsa and not anchor):
+        context.print_error(catalog.text("audit.anchor_of_all" if name else "audit.tsa_without_anchor"))
         return Exit.USAGE
     run = _whole_name(context, name) if name else None
     findings = verify_log(context.environment.database_url(), run)
     if anchor:
         findings = [*findings, *compare_with(context.environment.database_url(), Path(anchor))]
+        findings = [*findings, *_told_anchor(context, Path(anchor), tsa)]
     print_findings(context, findings)
     if findings:
         return Exit.FAILED
     context.print_line(catalog.text("audit.run_whole", run=visible(run)) if run else catalog.text("audit.all_whole"))
     return Exit.DONE
+
+
+def _told_anchor(context: CliContext, anchor: Path, tsa: str) -> Sequence[Finding]:
+    """Say which anchor it is, and since when there was it; returns what is wrong with its time stamp."""
+    context.print_line(catalog.text("audit.anchor_of", digest=visible(head_of(anchor).digest)))
+    if not tsa:
+        return []
+    stamped = verify_stamp(anchor, Path(tsa))
+    if stamped.at is not None:
+        context.print_line(catalog.text("audit.stamped", at=f"{stamped.at:%Y-%m-%d %H:%M:%S}"))
+    return stamped.findings
 
 
 def verify_file(context: CliContext, file: str, key: str) -> Exit:

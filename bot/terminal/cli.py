@@ -466,6 +466,7 @@ def _forget(
 def _verify(
     name: Annotated[str, typer.Argument(metavar="RUN", help=_help("help.audit_run"))] = "",
     anchor: Annotated[str, typer.Option("--anchor", metavar="FILE", help=_help("help.audit_verify_anchor"))] = "",
+    tsa: Annotated[str, typer.Option("--tsa-certificates", metavar="FILE", help=_help("help.audit_verify_tsa"))] = "",
     signed: Annotated[str, typer.Option("--signed", metavar="FILE", help=_help("help.audit_verify_signed"))] = "",
     key: Annotated[str, typer.Option("--key", metavar="FILE", help=_help("help.audit_key"))] = "",
 ) -> int:
@@ -473,7 +474,7 @@ def _verify(
 
     if signed:
         return audit_commands.verify_file(_context, signed, key)
-    return audit_commands.verify(_context, name, anchor)
+    return audit_commands.verify(_context, name, anchor, tsa)
 
 
 @audit.command("anchor", help=_help("help.audit_anchor"))

@@ -8,6 +8,8 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -22,6 +24,15 @@ from coordination.text import Text
 
 _FORM = "massgen-bot/anchor/1"
 _AUDIT_FIELDS = ("number", "tenant", "channel", "by", "by_name", "at", "what", "detail")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorHead:
+    """What stands for an anchor: the name of its file, its digest, and how many logs and decisions it covers."""
+
+    file: str
+    digest: str
+    lines: int
 
 
 def anchor(url: str, at: datetime) -> Sequence[str]:
@@ -47,18 +58,49 @@ def anchor_of_day(url: str, folder: Path, at: datetime) -> Path | None:
     Raises:
         StorageError: the database can't be read, or the folder not be written to.
     """
-    file = folder / f"massgen-bot-{at.astimezone(UTC).date()}.jsonl"
+    file = file_of_day(folder, at)
     if file.exists():
         return None
     unfinished = file.with_suffix(f".{secrets.token_hex(4)}.part")
     lines = anchor(url, at)
     try:
         unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
-        unfinished.replace(file)
+        return file if _is_first(unfinished, file) else None
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise StorageError(Text("{file} can't be written: {why}", file=file, why=error.strerror or "")) from error
-    return file
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def _is_first(unfinished: Path, file: Path) -> bool:
+    """Give a whole file its name, unless another has it: what was stamped or posted by then stays as it was."""
+    try:
+        file.hardlink_to(unfinished)
+    except FileExistsError:
+        return False
+    except OSError:  # There are shares without hard links.
+        unfinished.replace(file)
+    return True
+
+
+def file_of_day(folder: Path, at: datetime) -> Path:
+    """Where the anchor of a day is, by UTC."""
+    return folder / f"massgen-bot-{at.astimezone(UTC).date()}.jsonl"
+
+
+def head_of(file: Path) -> AnchorHead:
+    """What the first line of an anchor says of it.
+
+    Raises:
+        StorageError: the file can't be read, or is no anchor.
+    """
+    try:
+        text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise StorageError(Text("{file} can't be read: {why}", file=file, why=error.strerror or "")) from error
+    head, _ = _parsed(text)
+    return AnchorHead(file=file.name, digest=str(head["digest"]), lines=_number(head["lines"]))
 
 
 def compare(url: str, text: str) -> Sequence[Finding]:

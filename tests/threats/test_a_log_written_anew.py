@@ -1,6 +1,7 @@
 """Somebody writes to the database and computes every hash anew: an anchor that they could not reach finds it."""
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from bot.anchors import AnchorSettings
 from bot.application import Overrides
 from bot.chat.sql_store import SqlChatStore
 from bot.chat.store import ChatSetting
@@ -34,6 +36,7 @@ from coordination.storage.sql_run_log import FIRST_PREV, SqlLog, event_hash
 from tests.builders import START
 from tests.databases import sqlite_url
 from tests.sample_logs import approved, asked, started, succeeded
+from tests.servers.time_stamp_server import authority
 
 CONFIG = ("agents: []", "team.yaml")
 LATER = START + timedelta(hours=1)
@@ -236,6 +239,29 @@ def test_the_command_writes_an_anchor_to_a_new_file_and_compares_with_it(url: st
     assert verify_command(context, "AAAA", str(file)) is Exit.USAGE
 
 
+def test_the_command_verifies_the_time_stamp_beside_an_anchor(url: str, tmp_path: Path) -> None:
+    """A rewritten anchor can't be passed off as one of that day."""
+    out, err = StringIO(), StringIO()
+    context = CliContext(environ={"DATABASE_URL": url}, stdout=out, stderr=err)
+    file, root = tmp_path / "anchor.jsonl", tmp_path / "root.pem"
+    assert anchor_command(context, str(file)) is Exit.DONE
+    root.write_bytes(authority().pem())
+    token = authority().token(hashlib.sha256(file.read_bytes()).digest(), 5)
+    file.with_suffix(".tsr").write_bytes(token)
+    assert verify_command(context, "", str(file), str(root)) is Exit.DONE
+    digest = json.loads(file.read_text(encoding="utf-8").splitlines()[0])["digest"]
+    assert f"The digest of the anchor is {digest}." in out.getvalue()
+    assert "time-stamped on 2026-11-22 13:00:00 (UTC)" in out.getvalue()
+    file.unlink()
+    behind_its_back(url, "DELETE FROM events WHERE run = 'BBBB'", "DELETE FROM runs WHERE run = 'BBBB'")
+    assert anchor_command(context, str(file)) is Exit.DONE
+    assert verify_command(context, "", str(file)) is Exit.DONE
+    assert verify_command(context, "", str(file), str(root)) is Exit.FAILED
+    assert "the time stamp beside the anchor does not hold" in out.getvalue()
+    assert verify_command(context, "", "", str(root)) is Exit.USAGE
+    assert "--anchor FILE" in err.getvalue()
+
+
 def test_a_day_has_one_anchor_whoever_writes_it_first(url: str, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     with pytest.raises(StorageError, match="can't be written"):
@@ -263,5 +289,4 @@ async def test_whoever_works_writes_the_days_anchor_and_goes_on_when_it_can_not(
     assert len(list(folder.glob("*.jsonl"))) == 1
     folder.rename(tmp_path / "moved")
     with pytest.raises(ConfigError, match="MASSGEN_BOT_ANCHOR_FOLDER must name an existing folder"):
-        environment.anchor_folder()
-    assert Environment({}).anchor_folder() is None
+        AnchorSettings.of(environment)
