@@ -12,6 +12,7 @@ from bot.application import Application, Overrides
 from bot.cards.text import one_line
 from bot.chat.admin import AdminService, Findings
 from bot.chat.buttons import ButtonHandler
+from bot.chat.card_sync.budget_notices import BudgetNotices
 from bot.chat.card_sync.context import SyncContext
 from bot.chat.card_sync.leader import CardSync
 from bot.chat.config_catalog import ConfigCatalog
@@ -26,10 +27,11 @@ from bot.chat.start_run import RunStarter, operator_limits
 from bot.chat.store import ChatSetting, ChatStore
 from bot.check import checked_config, read_for_rules, unusable_models
 from bot.composition import open_application
-from bot.i18n import catalog, catalog_for
+from bot.i18n import ENGLISH, catalog, catalog_for
 from bot.variables import Environment
 from coordination.errors import ConfigError, MissingLibraryError, StorageError, ToolServerError
 from coordination.ports import NewId, Spending
+from coordination.storage.budget_warnings import SqlBudgetWarnings
 from coordination.storage.database import parse_url, place
 from coordination.storage.usage import SqlUsage
 from coordination.text import Text
@@ -54,17 +56,9 @@ async def open_chat_service(
     async with AsyncExitStack() as stack:
         application = await stack.enter_async_context(open_application(environment, overrides, platforms, works=works))
         store = await stack.enter_async_context(SqlChatStore.open(url, environment.direct_database_url()))
-        context = partial(
-            SyncContext,
-            store=store,
-            log=application.log,
-            clock=application.clock,
-            chosen=catalog_for(environment.language) if environment.language.strip() else None,
-            has_timelines=environment.posts_timelines(),
-            read_approvers=application.coordinator.read_approvers,
-        )
-        paced = overrides.intervals
-        card_syncs = [CardSync(context(platform=each, intervals=paced(each.intervals))) for each in platforms]
+        warnings = await stack.enter_async_context(SqlBudgetWarnings.open(url))
+        context = partial(_sync_context, environment, overrides, application, store, warnings)
+        card_syncs = [CardSync(context(each)) for each in platforms]
         chat_service = _Joiner(
             environment=environment,
             application=application,
@@ -81,6 +75,45 @@ async def open_chat_service(
         if works:
             await stack.enter_async_context(application.working())
         yield chat_service
+
+
+def _sync_context(
+    environment: Environment,
+    overrides: Overrides,
+    application: Application,
+    store: ChatStore,
+    warnings: SqlBudgetWarnings,
+    platform: ChatPlatform,
+) -> SyncContext:
+    return SyncContext(
+        platform=platform,
+        store=store,
+        log=application.log,
+        clock=application.clock,
+        intervals=overrides.intervals(platform.intervals),
+        chosen=catalog_for(environment.language) if environment.language.strip() else None,
+        has_timelines=environment.posts_timelines(),
+        read_approvers=application.coordinator.read_approvers,
+        tell_administrators=_notices(environment, application, store, warnings, platform).tell,
+    )
+
+
+def _notices(
+    environment: Environment,
+    application: Application,
+    store: ChatStore,
+    warnings: SqlBudgetWarnings,
+    platform: ChatPlatform,
+) -> BudgetNotices:
+    return BudgetNotices(
+        platform=platform,
+        clock=application.clock,
+        take=lambda scope: warnings.take(scope, application.clock.now()),
+        audit_entries=store.audit_entries,
+        named=environment.named_admins(),
+        candidates=environment.admins_of,
+        language=catalog_for(environment.language) if environment.language.strip() else ENGLISH,
+    )
 
 
 def _config_catalog(environment: Environment) -> ConfigCatalog:

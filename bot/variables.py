@@ -474,6 +474,13 @@ class Environment(BaseModel):
         pairs = (each.rpartition("/") for each in self.admins.replace(",", " ").split())
         return frozenset((tenant, account) for tenant, _, account in pairs if ":" in tenant and account)
 
+    def admins_of(self, tenant: str) -> tuple[str, ...]:
+        """The accounts whom the operator named as administrators of a tenant; a name without one may be anybody's in Slack."""
+        names = (each.removeprefix("slack:").rpartition("/") for each in self.admins.replace(",", " ").split())
+        own = tenant.removeprefix("slack:")
+        forms = {own, own.rpartition(":")[2], ""} if tenant.startswith("slack:") else {tenant}
+        return tuple(dict.fromkeys(account for named, _, account in names if named in forms and account))
+
     def posts_timelines(self) -> bool:
         """Whether each run gets a thread with its story: `yes`, which is the default, or `no`.
 

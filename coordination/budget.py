@@ -1,13 +1,15 @@
 """What a run, its requester and their tenant may use, and the words for when it is used up."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
+from coordination.day_budgets import DayBudget, day_budgets
 from coordination.domain.day_caps import midnight_before
 from coordination.domain.events import ModelUsed, RunEvent
 from coordination.domain.policy import Person
-from coordination.ports import Clock, Spending, Spent
+from coordination.ports import BudgetWarning, Clock, Spending, Spent
 from coordination.run_options import DailyLimits, RunOptions
 from coordination.text import Text
 
@@ -32,6 +34,10 @@ class NothingSpent:
         """None of any rule."""
         del moment, tenant
         return {}
+
+    async def warn(self, warning: BudgetWarning) -> None:
+        """Nobody is told."""
+        del warning
 
 
 async def started_today(spending: Spending, clock: Clock, tenant: str) -> Mapping[str, int]:
@@ -86,41 +92,44 @@ def total(events: Iterable[RunEvent]) -> Spent:
 def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: Person, place: str = "") -> BudgetCheck:
     """The limits of the day for one person's runs in one place. Without limits nothing is ever looked up.
 
-    A terminal is no place: there is only one, and the tenant's limits are for it.
+    Whoever looks first when most of a budget is used has administrators told of it.
     """
-    here, alone = Text("Everybody in this channel together"), Text.verbatim(requester.name)
-    rules = (
-        ("user", requester.id, None, limits.user_tokens, limits.user_money, alone),
-        *((("place", None, place, limits.place_tokens, limits.place_money, here),) if place else ()),
-        ("tenant", None, None, limits.tenant_tokens, limits.tenant_money, Text("Everyone here together")),
-    )
-    limited = [rule for rule in rules if rule[3] is not None or rule[4] is not None]
-    if not limited:
+    budgets = day_budgets(limits, requester, place)
+    if not budgets:
         return never
+    warned: set[BudgetWarning] = set()
 
     async def refusal() -> Text | None:
-        midnight = midnight_before(clock.now())
-        for name, user, channel, tokens, money, who in limited:
-            spent = await spending.since(midnight, tenant=requester.tenant, user=user, place=channel)
-            if tokens is not None and spent.tokens >= tokens:
-                return Text(
-                    "{who} has used up today's {tokens:,} tokens; try again after midnight (UTC), "
-                    "or the operator must raise limits.{limit}.",
-                    who=who,
-                    tokens=tokens,
-                    limit=f"tokens_per_{name}_per_day",
-                )
-            if money is not None and spent.money >= money:
-                return Text(
-                    "{who} has used up today's ${money:g}; try again after midnight (UTC), or the "
-                    "operator must raise limits.{limit}.",
-                    who=who,
-                    money=money,
-                    limit=f"money_per_{name}_per_day",
-                )
+        now = clock.now()
+        for budget in budgets:
+            spent = await budget.spent(spending, now)
+            warning = replace(budget.warning(spent, now), spent=0.0)
+            if budget.is_nearly_used(spent) and warning not in warned:
+                await spending.warn(budget.warning(spent, now))
+                warned.add(warning)
+            if budget.used(spent) >= budget.most:
+                return _used_up(budget)
         return None
 
     return refusal
+
+
+def _used_up(budget: DayBudget) -> Text:
+    if budget.is_money:
+        return Text(
+            "{who} has used up today's ${money:g}; try again after midnight (UTC), or the "
+            "operator must raise limits.{limit}.",
+            who=budget.who,
+            money=budget.most,
+            limit=budget.limit,
+        )
+    return Text(
+        "{who} has used up today's {tokens:,} tokens; try again after midnight (UTC), "
+        "or the operator must raise limits.{limit}.",
+        who=budget.who,
+        tokens=budget.most,
+        limit=budget.limit,
+    )
 
 
 def _sum(spent: Spent, used: ModelUsed) -> Spent:

@@ -12,7 +12,7 @@ from typing import assert_never, cast
 
 from coordination import prompts
 from coordination.agent_turn import record_wasted, used
-from coordination.budget import Budget, NothingSpent, daily, started_today, total
+from coordination.budget import Budget, BudgetCheck, NothingSpent, daily, started_today, total
 from coordination.current_rules import (
     ByTheClock,
     CurrentRules,
@@ -262,12 +262,12 @@ class Worker:
             sources=await self._read_before(writer, state),
         )
         election = await deliberation.run()
-        written = None
-        if prepared_run.profile.options.final_presentation == "present":
-            written = await deliberation.present(election)
+        presents = prepared_run.profile.options.final_presentation == "present"
+        written = await deliberation.present(election) if presents else None
         if written is not None:
             election = replace(election, winner=written)
         await self._conclude(writer, state, election, prepared_run, written_after_vote=written is not None)
+        await self._daily(state.request, prepared_run.profile)()  # The last call may have used most of a budget.
 
     async def _read_before(self, writer: RunWriter, state: s.Deliberating) -> ReadIndex:
         """What agents of this run read in earlier attempts, as far as the log has it: their words may be in its answers."""
@@ -459,6 +459,8 @@ class Worker:
                     record=writer.record,
                 )
         await writer.commit(e.RunFinished(report=report))
+        if report is not None and prepared is not None:
+            await self._daily(state.request, prepared.profile)()
 
     async def _may_report(self, writer: RunWriter, state: s.Reporting, prepared: Prepared) -> bool:
         budget = await self._budget(writer, state.request, prepared.profile)
@@ -472,9 +474,13 @@ class Worker:
         return Budget(
             options,
             spent=total(recorded.event for recorded in earlier),
-            daily=daily(
-                profile.daily, self._spending, clock=self._clock, requester=request.requester, place=request.asked_in
-            ),
+            daily=self._daily(request, profile),
+        )
+
+    def _daily(self, request: e.RunRequested, profile: RunProfile) -> BudgetCheck:
+        """The limits of the day for a run; asked, it also tells administrators of a budget of which most is used."""
+        return daily(
+            profile.daily, self._spending, clock=self._clock, requester=request.requester, place=request.asked_in
         )
 
     async def _prepare(self, request: e.RunRequested) -> Prepared:

@@ -333,9 +333,9 @@ def _history(
 def _spend(
     *, days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=3660, help=_help("help.spend_days"))] = 30
 ) -> int:
-    from bot.terminal import query_commands
+    from bot.terminal import spend_command
 
-    return query_commands.spend(_context, days=days)
+    return spend_command.spend(_context, days=days)
 
 
 @app.command("docs", help=_help("help.docs"))

@@ -1,13 +1,13 @@
 """The commands that only look: nothing is started for them, and nothing changes by them."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.text import Text
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
-from bot.cards.text import money, one_line, tokens, visible
+from bot.cards.text import one_line, visible
 from bot.i18n import catalog
 from bot.log_access import open_reading
 from bot.machine import PAGES
@@ -18,9 +18,6 @@ from bot.terminal.error_handler import Exit, exit_of, how_to_go_on
 from bot.terminal.output import Renderer, plain_table, timestamp_text
 from bot.terminal.screen import LineScreen, console_on
 from coordination.ports import RunSummary
-from coordination.storage.usage import SqlUsage
-
-_SPEND_COLUMNS = ("tenant", "person", "config", "runs", "tokens", "cost")
 
 
 def docs(context: CliContext, page: str) -> Exit:
@@ -93,31 +90,6 @@ def history(context: CliContext, *, limit: int) -> Exit:
         for each in summaries:
             table.add_row(*_row(each, now))
         console_on(context.stdout).print(table)
-        return Exit.DONE
-
-    return asyncio.run(look())
-
-
-def spend(context: CliContext, *, days: int) -> Exit:
-    """What models were paid, by tenant, person and configuration."""
-
-    async def look() -> Exit:
-        async with (
-            open_reading(context.environment.database_url(), context.parts()) as application,
-            SqlUsage.open(context.environment.database_url()) as usage,
-        ):
-            shares = await usage.shares(application.clock.now() - timedelta(days=days))
-        if not shares:
-            context.print_line(catalog.text("spend.empty", count=days))
-            return Exit.DONE
-        table = plain_table(*(catalog.text(f"spend.{each}") for each in _SPEND_COLUMNS))
-        for each in shares:
-            words = (one_line(each.tenant, 24), one_line(each.requester, 20), one_line(each.config, 24))
-            numbers = (catalog.number(each.runs), tokens(each.spent.tokens), money(each.spent.money))
-            table.add_row(*map(Text, (*words, *numbers)))
-        console_on(context.stdout).print(table)
-        whole = sum(each.spent.money for each in shares)
-        context.print_line(catalog.text("spend.whole", count=days, money=money(whole)))
         return Exit.DONE
 
     return asyncio.run(look())

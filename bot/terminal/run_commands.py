@@ -26,6 +26,7 @@ from bot.terminal.protection import require_person
 from bot.terminal.query_commands import print_card
 from bot.terminal.serve_commands import health_of, serve_with_database, told_to_end
 from bot.terminal.session import InteractiveSession
+from bot.terminal.spend_command import tell_budgets
 from coordination.config import read_operator_policy, read_text, with_operator_policy
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
@@ -96,7 +97,9 @@ async def run_session(
         view, _ = await seen_run(application.log, application.coordinator, run)
         session.glimpse(view)
         await stack.enter_async_context(application.working(run))
-        return _told_last_lines(context, application, await session.run(run, tells_past=is_new))
+        view = _told_last_lines(context, application, await session.run(run, tells_past=is_new))
+    await tell_budgets(context, application.clock.now())
+    return view
 
 
 def _told_last_lines(context: CliContext, application: Application, view: RunView) -> RunView:

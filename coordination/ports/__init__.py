@@ -16,7 +16,18 @@ from coordination.ports.models import (
     Usage,
     UserMessage,
 )
-from coordination.ports.run_log import Clock, Engine, Job, NewId, Perform, RunLog, RunSummary, Spending, Spent
+from coordination.ports.run_log import (
+    BudgetWarning,
+    Clock,
+    Engine,
+    Job,
+    NewId,
+    Perform,
+    RunLog,
+    RunSummary,
+    Spending,
+    Spent,
+)
 from coordination.ports.tools import (
     AUTH_ENTRY,
     CallNotSentError,
@@ -37,6 +48,7 @@ from coordination.ports.tools import (
 
 __all__ = [
     "AUTH_ENTRY",
+    "BudgetWarning",
     "CallNotSentError",
     "CallOutcomeUnknownError",
     "ClientCredentials",

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from coordination.domain.events import RunEvent
@@ -156,6 +156,43 @@ class Spent:
     money: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class BudgetWarning:
+    """That most of a budget of the day is used.
+
+    Attributes:
+        limit: the key under `limits`: `money_per_user_per_day`.
+        whose: the account, or the channel, whose budget it is; empty for that of a whole tenant.
+        name: what the person is called; empty where it is nobody's own.
+        day: the day in UTC, as ISO 8601 writes it.
+        spent: tokens, or US dollars, when it was found out.
+        most: the whole budget.
+    """
+
+    tenant: str
+    limit: str
+    whose: str
+    name: str
+    day: str
+    spent: float
+    most: float
+
+    @property
+    def is_money(self) -> bool:
+        """Whether it counts dollars, and not tokens."""
+        return self.limit.startswith("money")
+
+    @property
+    def left(self) -> float:
+        """What is left of it."""
+        return max(0.0, self.most - self.spent)
+
+    @property
+    def begins_anew(self) -> datetime:
+        """When the next day's budget begins."""
+        return datetime.fromisoformat(self.day).replace(tzinfo=UTC) + timedelta(days=1)
+
+
 class Spending(Protocol):
     """The sums of every process on the same database."""
 
@@ -174,5 +211,13 @@ class Spending(Protocol):
 
         Raises:
             StorageError: they can't be counted.
+        """
+        ...
+
+    async def warn(self, warning: BudgetWarning) -> None:
+        """Have administrators told that most of a budget is used: once a day and budget, whoever finds it out how often.
+
+        Raises:
+            StorageError: that can't be kept.
         """
         ...

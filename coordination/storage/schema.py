@@ -10,7 +10,7 @@ from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, place, plainly
 from coordination.text import Text
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 """Every revision of the schema, oldest first; each has its migration."""
 
 FITS_FROM = "0007"
@@ -113,6 +113,20 @@ pruned_runs = sa.Table(
     sa.Column("seq", sa.Integer, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
+)
+
+# Budgets of a day of which most is used, each once; `told_at` is when somebody took it to tell administrators.
+budget_warnings = sa.Table(
+    "budget_warnings",
+    metadata,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("limit_key", sa.Text, primary_key=True),
+    sa.Column("whose", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("spent", sa.Double, nullable=False),
+    sa.Column("most", sa.Double, nullable=False),
+    sa.Column("told_at", sa.Text, nullable=False, server_default=""),
 )
 
 _FITS_FROM = "fits_from"

@@ -10,7 +10,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from coordination.domain.events import RunEvent, RunRequested
-from coordination.ports import Spent
+from coordination.ports import BudgetWarning, Spent
+from coordination.storage.budget_warnings import SqlBudgetWarnings
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.day_counts import started_since
 from coordination.storage.schema import events, runs
@@ -54,6 +55,7 @@ class SqlUsage:
         self._engine = open_engine(url, "read", connections=1)
         self._one_at_a_time = threading.Lock()
         self._origins: dict[str, _Origin] = {}
+        self._warnings = SqlBudgetWarnings(url)
 
     @classmethod
     @asynccontextmanager
@@ -68,6 +70,7 @@ class SqlUsage:
             yield usage
         finally:
             await asyncio.to_thread(usage._engine.dispose)
+            await asyncio.to_thread(usage._warnings.dispose)
 
     async def since(self, moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
         """What was used from this moment on by the runs of a tenant, of a person with `user`, and of a place with `place`."""
@@ -80,6 +83,30 @@ class SqlUsage:
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
         """How many calls a tenant's runs have started from this moment on, by the text of each rule with a cap of the day."""
         return await asyncio.to_thread(self._calls, time_text(moment), tenant)
+
+    async def warn(self, warning: BudgetWarning) -> None:
+        """Have administrators told that most of a budget is used, once a day and budget."""
+        await self._warnings.add(warning)
+
+    async def askers_since(self, moment: datetime) -> Sequence[RunRequested]:
+        """What people asked for in the runs that called a model from this moment on, one for each person, place and configuration."""
+        return await asyncio.to_thread(self._askers, time_text(moment))
+
+    def _askers(self, moment: str) -> Sequence[RunRequested]:
+        busy = sa.select(events.c.run).where(events.c.kind == "model_used", events.c.at >= moment)
+        query = (
+            sa.select(events.c.v, events.c.body)
+            .join(runs, runs.c.run == events.c.run)
+            .where(runs.c.updated_at >= moment, events.c.seq == 1, events.c.run.in_(busy))
+            .order_by(runs.c.started_at)
+        )
+        found: dict[tuple[str, str, str, str], RunRequested] = {}
+        with self._one_at_a_time, plainly(self._engine.url), self._engine.connect() as connection:
+            for v, body in connection.execute(query):
+                first = decode("run_requested", v, body)
+                if isinstance(first, RunRequested):
+                    found[first.tenant, first.requester.id, first.asked_in, first.config_digest] = first
+        return list(found.values())
 
     def _calls(self, moment: str, tenant: str) -> Mapping[str, int]:
         with self._one_at_a_time, plainly(self._engine.url), self._engine.connect() as connection:

@@ -10,7 +10,8 @@ import pytest
 from coordination.domain import events as e
 from coordination.domain.transitions import evolve
 from coordination.errors import StorageError
-from coordination.ports import RunLog, Spent
+from coordination.ports import BudgetWarning, RunLog, Spent
+from coordination.storage.budget_warnings import SqlBudgetWarnings
 from coordination.storage.usage import Share, SqlUsage
 from tests.builders import ALICE, REQUESTER, START, a_request
 from tests.contract.logs import sql_bench
@@ -105,3 +106,38 @@ async def test_calls_that_count_for_a_cap_of_the_day_are_counted_by_rule_and_ten
         await log.append(run, 1, [start, replace(start, per_day=both), replace(start, per_day=both[:1])], at, state)
     assert await usage.calls_since(START, tenant="here") == {"bank.*": 2, "bank.pay 0123": 1}
     assert await usage.calls_since(START, tenant="elsewhere") == {}
+
+
+def a_warning(tenant: str = "discord:1", day: str = "2026-11-22", spent: float = 4.0) -> BudgetWarning:
+    return BudgetWarning(
+        tenant=tenant, limit="money_per_user_per_day", whose="7", name="rita", day=day, spent=spent, most=5.0
+    )
+
+
+async def test_a_budget_is_told_of_once_a_day_however_many_find_it_out_and_look(
+    books: tuple[RunLog, SqlUsage],
+) -> None:
+    _, usage = books
+    url = usage._engine.url.render_as_string(hide_password=False)
+    async with SqlUsage.open(url) as other, SqlBudgetWarnings.open(url) as one, SqlBudgetWarnings.open(url) as two:
+        await usage.warn(a_warning())
+        await other.warn(a_warning(spent=4.5))
+        await other.warn(a_warning("slack:1"))
+        await usage.warn(a_warning("discordant"))
+        assert [*await one.take("discord", START), *await two.take("discord", START)] == [a_warning()]
+        assert await two.take("console", START) == []
+        await other.warn(a_warning(spent=4.9))
+        assert await one.take("discord", START) == []
+        await other.warn(a_warning(day="2026-11-23"))
+        assert await two.take("discord", START) == [a_warning(day="2026-11-23")]
+        assert await one.take("slack", START) == [a_warning("slack:1")]
+
+
+async def test_who_asked_for_what_used_models_today_is_known_once_each(books: tuple[RunLog, SqlUsage]) -> None:
+    log, usage = books
+    request = a_request(prompt="Post.")
+    await told(log, "R1", request, (START, used(10, 0.25)))
+    await told(log, "R2", request, (START, used(20, None)))
+    await told(log, "R3", replace(request, asked_in="C1"), (START, used(20, None)))
+    await told(log, "R4", replace(request, asked_in="C2"), (START - timedelta(hours=1), used(20, None)))
+    assert [each.asked_in for each in await usage.askers_since(START)] == ["", "C1"]

@@ -196,6 +196,7 @@ class Harness:
     has_timelines: bool = True
     chosen: Catalog | None = None
     read_approvers: Callable[[str], Awaitable[None]] | None = None
+    tell_administrators: Callable[[], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
         self.store = MemoryChatStore(self.log)
@@ -212,6 +213,7 @@ class Harness:
             has_timelines=self.has_timelines,
             chosen=self.chosen,
             read_approvers=self.read_approvers,
+            tell_administrators=self.tell_administrators,
         )
         card_sync = CardSync(context)
         async with card_sync.running():

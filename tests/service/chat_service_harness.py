@@ -45,7 +45,7 @@ from coordination.domain.policy import Person, Policy
 from coordination.domain.states import AwaitingDecision
 from coordination.errors import StorageError
 from coordination.llm.registry import Models
-from coordination.ports import Model, Spent
+from coordination.ports import BudgetWarning, Model, Spent
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER
@@ -113,6 +113,9 @@ class MonthOfWork:
 
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
         return {}
+
+    async def warn(self, warning: BudgetWarning) -> None:
+        raise AssertionError(warning)
 
 
 class ChatServiceHarness:

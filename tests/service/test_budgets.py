@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from coordination.domain import events as e
 from coordination.domain.states import AwaitingDecision, Finished, RunBroken
 from coordination.errors import RefusedError
-from coordination.ports import Reply, Spent, Usage
+from coordination.ports import BudgetWarning, Reply, Spent, Usage
 from coordination.run_options import DailyLimits, RunOptions
 from coordination.run_request import RunRequest
 from coordination.service import Coordinator
@@ -27,6 +28,7 @@ class Accounts:
 
     people: dict[str | None, Spent] = field(default_factory=dict[str | None, Spent])
     places: dict[str, Spent] = field(default_factory=dict[str, Spent])
+    warnings: list[BudgetWarning] = field(default_factory=list[BudgetWarning])
     asked: list[tuple[datetime, str, str | None]] = field(default_factory=list[tuple[datetime, str, str | None]])
 
     async def since(self, moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
@@ -37,6 +39,9 @@ class Accounts:
 
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
         return {}
+
+    async def warn(self, warning: BudgetWarning) -> None:
+        self.warnings.append(warning)
 
 
 def costing(step: Step, dollars: float) -> Step:
@@ -98,6 +103,47 @@ async def test_who_has_used_up_the_day_starts_no_run(
     assert made.log.events == {}
     midnight = datetime(2026, 11, 22, tzinfo=UTC)
     assert {(moment, tenant) for moment, tenant, _ in accounts.asked} == {(midnight, "here")}
+
+
+@pytest.mark.parametrize(
+    ("limits", "spent", "warned"),
+    [
+        (DailyLimits(user_tokens=1_000), Spent(tokens=799), None),
+        (
+            DailyLimits(user_tokens=1_000),
+            Spent(tokens=800),
+            ("tokens_per_user_per_day", REQUESTER.id, "rita", 800, 1_000),
+        ),
+        (DailyLimits(user_money=5.0), Spent(money=4.0), ("money_per_user_per_day", REQUESTER.id, "rita", 4.0, 5.0)),
+        (DailyLimits(tenant_money=5.0), Spent(money=4.5), ("money_per_tenant_per_day", "", "", 4.5, 5.0)),
+        (DailyLimits(place_tokens=10), Spent(tokens=9), ("tokens_per_place_per_day", "C1", "", 9, 10)),
+    ],
+)
+async def test_a_budget_of_which_most_is_used_is_told_of(
+    limits: DailyLimits, spent: Spent, warned: tuple[str, str, str, float, float] | None
+) -> None:
+    made, accounts = harness(PlayedModel(), limits=limits)
+    accounts.people, accounts.places = {None: spent, REQUESTER.id: spent}, {"C1": spent}
+    await made.people.start(asking("C1"))
+    found = [(each.limit, each.whose, each.name, each.spent, each.most) for each in accounts.warnings]
+    assert found == ([] if warned is None else [warned])
+    for each in accounts.warnings:
+        assert (each.tenant, each.day) == ("here", "2026-11-22")
+        assert each.begins_anew == datetime(2026, 11, 23, tzinfo=UTC)
+        assert each.left == each.most - each.spent
+
+
+async def test_what_the_last_model_call_used_is_told_of_too() -> None:
+    made, accounts = harness(PlayedModel(answers("Nothing to do."), votes(1)), limits=DailyLimits(user_money=1.0))
+    run = await made.ask()
+
+    async def spend_all(moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
+        ended = any(isinstance(each.event, e.RunAnswered) for each in made.log.events[run])
+        return Spent(money=0.9 if ended else 0.0)
+
+    setattr(accounts, "since", spend_all)  # noqa: B010 - what is used depends on how far the run is
+    await made.work()
+    assert [(each.spent, each.left < 0.11) for each in accounts.warnings] == [(0.9, True)]
 
 
 async def test_a_place_that_has_used_up_its_day_starts_no_run_and_others_do() -> None:

@@ -42,6 +42,7 @@ class SyncContext:
         has_timelines: whether each run's story is told in a thread.
         chosen: what the operator chose to speak everywhere; None: cards are in the language of their places.
         read_approvers: asks the chat about those who approved a run, for a worker that can't.
+        tell_administrators: tells them what they have not been told yet.
     """
 
     platform: ChatPlatform
@@ -52,6 +53,7 @@ class SyncContext:
     chosen: Catalog | None = None
     has_timelines: bool = True
     read_approvers: Callable[[str], Awaitable[None]] | None = None
+    tell_administrators: Callable[[], Awaitable[None]] | None = None
 
     @cached_property
     def throttle(self) -> EditThrottle:

@@ -28,6 +28,7 @@ _HOLD_SECONDS = 1.0
 _AGAIN_SECONDS = 5.0
 _GRACE = 5.0
 _FORGET_SECONDS = 3_600.0
+_TELL_SECONDS = 10.0
 _REMEMBERED = timedelta(days=30)
 
 
@@ -91,6 +92,7 @@ class CardSync:
             begin = partial(self._begin, group, ending)
             group.create_task(self._forget(ending), name="forget")
             questions = group.create_task(OpenQuestions(self._context).keep(), name="questions")
+            group.create_task(self._tell_administrators(ending), name="tell-administrators")
             await self._resume(begin)
             rounds = CheckRounds(self._context.intervals, self._context.clock.now())
             while not self._closing.is_set() and await self._is_leader(lock):
@@ -126,6 +128,17 @@ class CardSync:
                 await self._context.store.prune(self._context.clock.now() - _REMEMBERED)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FORGET_SECONDS):
+                    await ending.wait()
+
+    async def _tell_administrators(self, ending: asyncio.Event) -> None:
+        tell = self._context.tell_administrators
+        while tell is not None and not ending.is_set():
+            try:
+                await tell()
+            except Exception:  # noqa: BLE001 - a notice that can't be sent must not take the cards with it
+                _log.warning("administrators could not be told of a budget", exc_info=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TELL_SECONDS):
                     await ending.wait()
 
     async def _pause(self) -> None:

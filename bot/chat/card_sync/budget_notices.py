@@ -1,0 +1,107 @@
+"""Administrators of a chat are told of budgets that are nearly used: each one once, by one process.
+
+They are the people whom the operator named, and those who have set something as administrators and still are. A chat does not
+list all of its administrators to a bot that lacks far more rights than this one should have.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from bot.cards.budget_card import budget_card
+from bot.chat.platform import (
+    CardTooLarge,
+    ChannelRef,
+    ChatPlatform,
+    MessageNotFound,
+    MissingPermission,
+    RateLimited,
+    ReachesPeople,
+)
+from bot.chat.store import AuditEntry
+from bot.i18n import Catalog, speaking
+from bot.message import Card
+from coordination.domain.policy import Person
+from coordination.ports import BudgetWarning, Clock
+
+_log = logging.getLogger(__name__)
+
+_LOOKED_THROUGH = 100
+_MOST_TOLD = 10
+_TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetNotices:
+    """One chat's notices.
+
+    Attributes:
+        take: gives what nobody has told yet in the tenants of a chat, and nobody else gets it then.
+        audit_entries: the newest decisions of a tenant's administrators.
+        named: the people whom the operator named, by tenant and account.
+        candidates: the accounts that they may have meant in a tenant, however they wrote them.
+        language: what the operator speaks.
+    """
+
+    platform: ChatPlatform
+    clock: Clock
+    take: Callable[[str], Awaitable[Sequence[BudgetWarning]]]
+    audit_entries: Callable[[str, int], Awaitable[Sequence[AuditEntry]]]
+    named: frozenset[tuple[str, str]]
+    candidates: Callable[[str], Sequence[str]]
+    language: Catalog
+
+    async def tell(self) -> None:
+        """Tell what there is to tell.
+
+        Raises:
+            StorageError: the database can't be used.
+        """
+        for warning in await self.take(self.platform.name):
+            people = await self._administrators(warning.tenant)
+            _log.warning(
+                "%s: limits.%s %s: %s of %s used on %s; administrators told: %d",
+                warning.tenant,
+                warning.limit,
+                warning.whose,
+                warning.spent,
+                warning.most,
+                warning.day,
+                len(people),
+            )
+            with speaking(self.language):
+                card = budget_card(warning)
+            for person in people:
+                await self._send(person, card)
+
+    async def _administrators(self, tenant: str) -> list[Person]:
+        entries = await self.audit_entries(tenant, _LOOKED_THROUGH)
+        others = [each.by for each in entries if each.what.startswith(("set ", "reset "))]
+        accounts = list(dict.fromkeys((*self.candidates(tenant), *others)))
+        people = [Person(tenant=tenant, id=account, name=account) for account in accounts]
+        return [each for each in people if await self._administers(each)][:_MOST_TOLD]
+
+    async def _administers(self, person: Person) -> bool:
+        """Whether somebody is an administrator now. Of those whom the operator named by their tenant, the chat need not say so."""
+        is_named = (person.tenant, person.id) in self.named
+        if not isinstance(self.platform, ReachesPeople):
+            return is_named
+        try:
+            now = await self.platform.person_now(person)
+        except (MessageNotFound, MissingPermission, RateLimited):
+            return is_named
+        return now is not None and not now.is_deleted and (is_named or now.is_admin)
+
+    async def _send(self, person: Person, card: Card) -> None:
+        """Send one message; where the chat asks for patience, have some."""
+        place = ChannelRef(platform=self.platform.name, tenant=person.tenant, channel="")
+        for _ in range(_TRIES):
+            try:
+                await self.platform.notify_user(person, place, card)
+            except RateLimited as error:
+                await self.clock.sleep(error.seconds)
+            except (MessageNotFound, MissingPermission, CardTooLarge) as error:
+                _log.info("an administrator can't be told of a budget: %s", error)
+                return
+            else:
+                return

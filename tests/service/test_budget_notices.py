@@ -1,0 +1,134 @@
+"""Administrators are told of a budget that is nearly used: who they are, in which words, and once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+
+from bot.cards.budget_card import budget_lines
+from bot.chat.card_sync.budget_notices import BudgetNotices
+from bot.chat.platform import ChannelRef, MissingPermission, RateLimited
+from bot.chat.store import AuditEntry
+from bot.i18n import ENGLISH
+from bot.message import Mention, RichText, StyledText, Timestamp
+from bot.variables import Environment
+from coordination.domain.policy import Person
+from coordination.ports import BudgetWarning
+from tests.builders import START
+from tests.service.card_sync_harness import FakePlatform, Harness, MovedClock
+
+TENANT = "discord:1"
+
+
+def plain(line: RichText) -> str:
+    """A line as readers see it, with times in full."""
+    return "".join(
+        part.text if isinstance(part, StyledText) else part.name if isinstance(part, Mention) else f"{part.at:%Y-%m-%d}"
+        for part in line
+        if isinstance(part, StyledText | Mention | Timestamp)
+    )
+
+
+WARNING = BudgetWarning(
+    tenant=TENANT, limit="money_per_place_per_day", whose="77", name="", day="2026-11-22", spent=4.1, most=5.0
+)
+
+
+@dataclass
+class Reaching(FakePlatform):
+    """A product that knows who administers."""
+
+    admins: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    is_silent: bool = False
+
+    async def direct_channel(self, person: Person) -> ChannelRef:
+        raise AssertionError(person)
+
+    async def person_now(self, person: Person) -> Person | None:
+        if self.is_silent:
+            raise MissingPermission("no")
+        return None if person.id in self.gone else replace(person, is_admin=person.id in self.admins)
+
+    async def members_of(self, tenant: str, role: str, most: int) -> Sequence[str]:
+        raise AssertionError(role)
+
+
+def entry(by: str, what: str = "set config") -> AuditEntry:
+    return AuditEntry(tenant=TENANT, channel="", by=by, by_name=by, at=START, what=what, detail="")
+
+
+def notices(platform: FakePlatform, *entries: AuditEntry, admins: str = "", times: int = 1) -> BudgetNotices:
+    environment = Environment({"MASSGEN_BOT_ADMINS": admins})
+    waiting = [[WARNING] for _ in range(times)]
+
+    async def take(scope: str) -> Sequence[BudgetWarning]:
+        assert scope == platform.name
+        return waiting.pop() if waiting else []
+
+    async def audit_entries(tenant: str, limit: int) -> Sequence[AuditEntry]:
+        return [each for each in entries if each.tenant == tenant][:limit]
+
+    return BudgetNotices(
+        platform=platform,
+        clock=MovedClock(),
+        take=take,
+        audit_entries=audit_entries,
+        named=environment.named_admins(),
+        candidates=environment.admins_of,
+        language=ENGLISH,
+    )
+
+
+async def test_those_who_are_named_and_those_who_administer_are_told_and_nobody_else() -> None:
+    platform = Reaching(admins=frozenset({"3"}), gone=frozenset({"9"}))
+    audit = [entry("3"), entry("4"), entry("5", "refused config"), entry("3", "reset limits")]
+    await notices(platform, *audit, admins="discord:1/8 discord:1/9 discord:2/6").tell()
+    assert [person.id for person, _ in platform.private_messages] == ["8", "3"]
+
+
+async def test_where_the_chat_is_silent_those_are_told_whom_the_operator_named() -> None:
+    for platform in (Reaching(is_silent=True), FakePlatform()):
+        await notices(platform, entry("3"), admins="discord:1/8").tell()
+        assert [person.id for person, _ in platform.private_messages] == ["8"]
+
+
+async def test_a_chat_that_asks_for_patience_gets_it_and_one_that_refuses_is_left_alone() -> None:
+    platform = FakePlatform(faults={"notify_user": [RateLimited(0.0), None, MissingPermission("no")]})
+    await notices(platform, admins="discord:1/8 discord:1/9").tell()
+    assert [person.id for person, _ in platform.private_messages] == ["8"]
+    assert platform.calls == ["notify_user"] * 3
+
+
+async def test_the_leader_tells_once() -> None:
+    harness = Harness()
+    harness.tell_administrators = notices(harness.platform, admins="discord:1/8").tell
+    async with harness.running():
+        await harness.platform.until(lambda: bool(harness.platform.private_messages))
+    assert len(harness.platform.private_messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("tenant", "found"),
+    [
+        ("discord:1", ("42",)),
+        ("slack:-:T1", ("U1", "U2", "U3")),
+        ("slack:E1:T2", ("U3",)),
+    ],
+)
+def test_named_administrators_are_found_however_they_are_written(tenant: str, found: tuple[str, ...]) -> None:
+    environment = Environment({"MASSGEN_BOT_ADMINS": "discord:1/42, slack:-:T1/U1 T1/U2 U3"})
+    assert environment.admins_of(tenant) == found
+
+
+def test_a_budget_says_whose_it_is_what_is_left_and_when_it_begins_anew() -> None:
+    used, left = budget_lines(WARNING)
+    assert plain(used) == "Everyone in 77 together has used $4.10 of today's budget of $5.00."
+    assert "Remaining: $0.90." in plain(left)
+    assert "limits.money_per_place_per_day" in plain(left)
+    assert "2026-11-23" in plain(left)
+    own = replace(WARNING, limit="tokens_per_user_per_day", name="rita", spent=21_000, most=20_000)
+    assert plain(budget_lines(own)[0]) == "rita has used 21k tokens of today's budget of 20k tokens."
+    assert plain(budget_lines(own)[1]).startswith("Remaining: 0 tokens.")
+    everyone = replace(WARNING, whose="")
+    assert plain(budget_lines(everyone)[0]).startswith("Everyone here together has used $4.10")
