@@ -16,7 +16,7 @@ from coordination.domain.preview import Preview, Problem, Question, Reading, arg
 from coordination.domain.tool_rules import Effect
 from coordination.errors import ToolServerError
 from coordination.json_schema import verdict
-from coordination.ports import ReadTools
+from coordination.ports import ReadTools, ToolOutput
 from coordination.text import Text
 from coordination.toolbox import OfferedTool
 
@@ -70,11 +70,12 @@ async def read_all(
     """What is there now for the previews of these calls. What can't be read has its reason instead."""
     offered = {(each.definition.server, each.definition.tool): each for each in tools.values()}
     slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+    answers = _Answers(reader, seconds)
 
     async def one(question: Question) -> Reading:
         tool = offered.get((question.server, question.tool))
         async with slots[question.server]:
-            return await _first_reading(question, tool, reader, seconds)
+            return await _first_reading(question, tool, answers)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(each)) for each in questions_of(calls)]
@@ -89,7 +90,7 @@ def _within_bounds(readings: Iterable[Reading]) -> Iterable[Reading]:
         yield kept
 
 
-async def _first_reading(question: Question, tool: OfferedTool | None, reader: ReadTools, seconds: float) -> Reading:
+async def _first_reading(question: Question, tool: OfferedTool | None, answers: "_Answers") -> Reading:
     arguments = arguments_of(question)
     if tool is None:
         return Reading(question=question, problem="no_tool")
@@ -97,25 +98,46 @@ async def _first_reading(question: Question, tool: OfferedTool | None, reader: R
         return Reading(question=question, problem="arguments")
     if tool.ruling(arguments).effect is not Effect.READ:
         return Reading(question=question, problem="no_read")
-    found = await _read(question, reader, seconds)
+    found = await answers.reading(question)
     return found.by(tool.definition.digest, tool.definition.settings)
 
 
-async def _read(question: Question, reader: ReadTools, seconds: float) -> Reading:
-    try:
-        async with asyncio.timeout(seconds):
-            output = await reader.read(question.server, question.tool, arguments_of(question))
-    except TimeoutError:
-        return Reading(question=question, problem="late")
-    except ToolServerError as error:
-        return _not_read(question, "failed", str(error))
+class _Answers:
+    """What reads answer: each is asked for once, however many parts of its answer count."""
+
+    def __init__(self, reader: ReadTools, seconds: float) -> None:
+        self._reader = reader
+        self._seconds = seconds
+        self._under_way: dict[tuple[str, str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._given: dict[tuple[str, str, str], ToolOutput | tuple[Problem, str]] = {}
+
+    async def reading(self, question: Question) -> Reading:
+        """What counts of the answer to one question, or why there is none."""
+        key = (question.server, question.tool, question.arguments)
+        async with self._under_way[key]:
+            if key not in self._given:
+                self._given[key] = await self._answer(question)
+        given = self._given[key]
+        return _found(question, given) if isinstance(given, ToolOutput) else _not_read(question, *given)
+
+    async def _answer(self, question: Question) -> ToolOutput | tuple[Problem, str]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._reader.read(question.server, question.tool, arguments_of(question))
+        except TimeoutError:
+            return "late", ""
+        except ToolServerError as error:
+            return "failed", str(error)
+
+
+def _found(question: Question, output: ToolOutput) -> Reading:
     if output.says_writing:
         return Reading(question=question, problem="writes")
     if output.is_error:
         if question.is_missing(output.text):
             return Reading(question=question, digest=digest_of("", is_missing=True), is_missing=True)
         return _not_read(question, "failed", output.text)
-    value = question.value_in(output.text)
+    value = question.value_in(output.text, output.resource)
     if value is None:
         return Reading(question=question, problem="shape")
     try:
@@ -154,24 +176,27 @@ async def changed_since(
     """Why nothing more of a plan may be sent: what was read for it is not so any more; None: all is as people saw it.
 
     Before the first call all calls are looked at, later the next one. What an earlier call of the same plan had read is no
-    longer compared: that call was to change it.
+    longer compared: that call was to change it. Nor is what no rule asked for, once such a call was to the same server.
     """
     calls = list(enumerate(plan.calls))[next_index : None if next_index == 0 else next_index + 1]
     before = set(questions_of(plan.calls[:next_index]))
+    changed_by_us = {call.server for call in plan.calls[:next_index]}
     due: dict[Question, int] = {}
     for index, call in calls:
         for preview, asked in call.questions():
             reading = plan.reading_of(asked)
             if preview.required and (reading is None or not reading.is_known):
                 return _never_read(index, call, preview)
-            if reading is not None and reading.is_known and reading.question not in before:
+            is_ours = reading is not None and preview.is_ready_made and reading.question.server in changed_by_us
+            if reading is not None and reading.is_known and reading.question not in before and not is_ours:
                 due.setdefault(reading.question, index)
     slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+    answers = _Answers(reader, seconds)
 
     async def one(question: Question, index: int) -> Text | None:
         reading = plan.reading_of(question)
         async with slots[question.server]:
-            return None if reading is None else await _objection(reading, index, pinned, reader, may_read, seconds)
+            return None if reading is None else await _objection(reading, index, pinned, answers, may_read)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(question, index)) for question, index in due.items()]
@@ -188,7 +213,7 @@ def _never_read(index: int, call: PlannedCall, preview: Preview) -> Text:
 
 
 async def _objection(
-    reading: Reading, index: int, pinned: PinnedReads, reader: ReadTools, may_read: MayRead, seconds: float
+    reading: Reading, index: int, pinned: PinnedReads, answers: _Answers, may_read: MayRead
 ) -> Text | None:
     asked = reading.question
     name = f"{asked.server}.{asked.tool}"
@@ -203,7 +228,7 @@ async def _objection(
     if not may_read(asked.server, asked.tool, arguments_of(asked)):
         return Text("not sent: the operator's rules no longer allow reading {tool}, which showed "
                     "what call {number} changes", tool=name, number=index + 1)  # fmt: skip
-    now = await _read(asked, reader, seconds)
+    now = await answers.reading(asked)
     if now.digest == reading.digest:
         return None
     if not now.is_known:

@@ -30,6 +30,7 @@ from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, 
 from coordination.ports.tools import left_out, remark
 from coordination.prompts import recorded
 from coordination.read_lists import Accepted
+from coordination.ready_previews import with_ready_made
 from coordination.run_options import AgentProfile, RunOptions, RunProfile
 from coordination.text import Text
 
@@ -183,7 +184,8 @@ def offer(
     """
     names = {server.name for server in agent.servers}
     usable = [each for each in definitions if each.server in names and not each.unusable]
-    found = [_offered(agent, each, accepted, now, asked, time) for each in usable if _is_allowed(agent, each, now)]
+    allowed = {(each.server, each.tool): each for each in usable if _is_allowed(agent, each, now)}
+    found = [_offered(agent, each, accepted, now, asked, time, tools=allowed) for each in allowed.values()]
     if len(found) > MAX_OFFERED:
         raise ToolServerError(
             Text(
@@ -213,13 +215,21 @@ def _offered(
     now: RunProfile | None,
     asked: CallContext,
     time: Callable[[], datetime] | None,
+    *,
+    tools: Mapping[tuple[str, str], ToolDefinition],
 ) -> OfferedTool:
-    def ruling(arguments: JsonObject, unknown: frozenset[str] = frozenset()) -> Ruling:
+    def by_rules(one: ToolDefinition, arguments: JsonObject, unknown: frozenset[str] = frozenset()) -> Ruling:
         context = replace(asked, arguments=arguments, unknown=unknown, at=None if time is None else time())
-        then = ruling_of(agent.rules, tool, context, accepted)
+        then = ruling_of(agent.rules, one, context, accepted)
         if now is None:
             return then
-        return both(then, ruling_now(tool.server, tool.tool, agent.id, now, context))
+        return both(then, ruling_now(one.server, one.tool, agent.id, now, context))
+
+    def ruling(arguments: JsonObject, unknown: frozenset[str] = frozenset()) -> Ruling:
+        found = by_rules(tool, arguments, unknown)
+        return with_ready_made(
+            found, tool, arguments, tools, lambda one, given: runs_at_once(by_rules(one, given).effect)
+        )
 
     possible = possible_effects(agent.rules, tool.server, tool.tool)
     return OfferedTool(definition=tool, may_read=Effect.READ in possible, ruling=ruling)

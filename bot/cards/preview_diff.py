@@ -89,7 +89,7 @@ def _shown(number: int, call: PlannedCall, preview: Preview, reading: Reading | 
     if reading is None or not reading.is_known:
         key = "preview.unread_required" if preview.required else "preview.unread"
         return Shown(headline=catalog.rich(key, **known, why=_why(call, reading)), is_problem=True)
-    after = preview.replacement(call.arguments)
+    after = preview.replacement(call.arguments, _before(reading))
     pair = StyledText(_pair(reading, after), "code")
     if preview.is_condition:
         return Shown(headline=catalog.rich("preview.condition", **known, digest=(pair,)))
@@ -97,6 +97,11 @@ def _shown(number: int, call: PlannedCall, preview: Preview, reading: Reading | 
         known |= {"count": reading.length, "length": (StyledText(catalog.number(reading.length)),), "digest": (pair,)}
         return Shown(headline=catalog.rich("preview.large", **known))
     return _compared(reading, after, known | {"digest": (pair,)})
+
+
+def _before(reading: Reading) -> str | None:
+    """What was there, if all of it is known."""
+    return reading.text if reading.is_whole and not reading.is_missing else None
 
 
 def _compared(reading: Reading, after: str | None, known: dict[str, "int | RichText"]) -> Shown:
@@ -138,7 +143,7 @@ def previews_json(plan: Plan, call: PlannedCall) -> list[Json]:
                 {
                     "preview": preview.as_json(),
                     "reading": None if reading is None else reading.as_json(),
-                    "after": preview.replacement(call.arguments),
+                    "after": preview.replacement(call.arguments, None if reading is None else _before(reading)),
                 }
             )
     return found

@@ -70,6 +70,12 @@ def look_up_rules(servers: Sequence[ServerKeys]) -> Iterator[Rule]:
             )
 
 
+def unseen_rules(servers: Sequence[ServerKeys]) -> Iterator[Rule]:
+    """The rules for those of the servers of whose calls nothing is to be shown but what the file asks for."""
+    for name in dict.fromkeys(each.name for each in servers if each.previews == "off"):
+        yield Rule(match=f"{name}.*", effect=Effect.READ, source=BUILT_IN, only_adds=True, has_own_view=True)
+
+
 def chat_of(server: ServerKeys) -> str:
     """The chat that a server lends; empty: it is another program."""
     if server.command is None:

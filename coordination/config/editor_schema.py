@@ -45,6 +45,10 @@ def editor_schema(meanings: Mapping[str, str]) -> JsonSchema:
         servers: JsonSchema = place["properties"]["mcp_servers"]
         servers |= {"type": [*servers["type"], "object"], "additionalProperties": {"$ref": "#/$defs/NamedServer"}}
     rule: JsonSchema = definitions[RuleKeys.__name__]["properties"]
+    preview: JsonSchema = rule["preview"]
+    one = preview.pop("items")
+    preview.pop("type")
+    preview["anyOf"] = [{"enum": ["off", False]}, one, {"type": "null"}]
     for key, others in (("approvers", []), ("if_from_read", [{"enum": ["deny"]}])):
         one_or_many: JsonSchema = rule[key]
         one = one_or_many["items"]

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from coordination.config.agents import Agents, AgentSettings, Backends
-from coordination.config.chat_tools import look_up_rules
+from coordination.config.chat_tools import look_up_rules, unseen_rules
 from coordination.config.diagnostics import Diagnostic, Diagnostics, Place, expected_but_found, key_name, printable
 from coordination.config.interpolation import Variables, put_in
 from coordination.config.key_types import Presentation, seconds
@@ -339,7 +339,7 @@ def _settings(root: Table, report: Diagnostics, text: str, origin: str, variable
     rules, patterns = read_rules(file.tools, names | broken, report)
     over = operator_policy_in(text)
     written = [keys for place in places for keys in place.mcp_servers]
-    rules = (*operator_rules(over), *rules, *look_up_rules(written))
+    rules = (*operator_rules(over), *rules, *look_up_rules(written), *unseen_rules(written))
     book = ServerBook(report, folder, file.mcp_servers, names)
     agents = Agents(report, Backends(report, folder, variables), book).settings(
         file.agents, file.mcp_servers, rules, broken

@@ -37,7 +37,7 @@ from coordination.config.section_reader import SECTIONS, Section
 from coordination.config.server_sections import Servers
 from coordination.config.tool_conditions import When
 from coordination.config.tool_needs import ArgumentPath, FromRead, RuleApprovers, check_met, needs_of
-from coordination.config.tool_previews import PreconditionKeys, PreviewKeys
+from coordination.config.tool_previews import PreconditionKeys, ShownBefore
 from coordination.config.tool_undo import UndoKeys
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
 from coordination.domain.preview import Preview
@@ -269,7 +269,7 @@ class RuleKeys(Section):
     per_day: Annotated[StrictInt, Field(ge=1, le=100_000), AsTyped] | None = None
     requires_read: ArgumentPath | None = None
     if_from_read: FromRead | None = None
-    preview: PreviewKeys | None = None
+    preview: ShownBefore | None = None
     preconditions: Sections[PreconditionKeys] = ()
     undo: UndoKeys | None = None
 
@@ -299,8 +299,12 @@ class RuleKeys(Section):
     @property
     def previews(self) -> tuple[Preview, ...]:
         """What it wants read before people decide."""
-        shown = () if self.preview is None else (self.preview.as_shown,)
-        return (*shown, *(each.as_condition for each in self.preconditions))
+        return (*(each.as_shown for each in self.preview or ()), *(each.as_condition for each in self.preconditions))
+
+    @property
+    def has_own_view(self) -> bool:
+        """Whether it says itself what is shown of its calls, or that nothing is."""
+        return self.preview is not None
 
     @override
     def is_coherent(self, report: Diagnostics) -> bool:

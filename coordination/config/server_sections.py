@@ -67,6 +67,13 @@ def _pem(secret: SecretStr) -> SecretStr:
     return SecretStr(text if "\n" in text else text.replace("\\n", "\n").strip())
 
 
+def _switch(value: object) -> object:
+    """YAML has other words for on and off."""
+    if isinstance(value, Scalar):
+        return {"true": "on", "false": "off"}.get(value.text, value.text)
+    return value
+
+
 class ServerAuthKeys(Section):
     """How the program gets tokens for one MCP server: by OAuth's grant for programs that act for themselves."""
 
@@ -152,6 +159,7 @@ class ServerKeys(Section):
     elicitation: Annotated[Literal["decline", "defaults"], AsWritten] = "decline"
     rotates: OneLines = ()
     optional: Flag = False
+    previews: Annotated[Literal["on", "off"], BeforeValidator(_switch)] = "on"
     allowed_tools: ToolNames | None = None
     exclude_tools: ToolNames = ()
 

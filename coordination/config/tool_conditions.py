@@ -167,7 +167,7 @@ def hidden(
 def _says_as_much(earlier: Rule, each: Rule) -> bool:
     return all(
         getattr(earlier, name) == getattr(each, name)
-        for name in ("effect", "needs", "previews", "if_from_read", "undo")
+        for name in ("effect", "needs", "previews", "has_own_view", "if_from_read", "undo")
     )
 
 

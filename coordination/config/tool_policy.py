@@ -99,6 +99,7 @@ def read_rules(
             needs=keys.needs,
             if_from_read=keys.what_if_from_read,
             previews=keys.previews,
+            has_own_view=keys.has_own_view,
             undo=None if keys.undo is None else keys.undo.as_undo,
         )
         found.append(

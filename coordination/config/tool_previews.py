@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias, cast
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
 from coordination.config.diagnostics import Diagnostic, Place, expected_but_found, key_name, nearest
-from coordination.config.key_types import Flag, OneLine
+from coordination.config.key_types import Flag, OneLine, usable
 from coordination.config.section_reader import Section, report_of
 from coordination.config.tool_conditions import json_of, misfit
 from coordination.config.tool_needs import ArgumentPath
@@ -95,6 +95,19 @@ class PreviewKeys(ReadKeys):
     def as_shown(self) -> Preview:
         """What the core reads."""
         return replace(self.as_read, after=self.after or "")
+
+
+def _off_or_one(value: object, info: ValidationInfo) -> object:
+    """None, where nothing is to be shown."""
+    if isinstance(value, Table):
+        return (value,)
+    if isinstance(value, Scalar | Listing) and not (isinstance(value, Scalar) and value.text in ("off", "false")):
+        report_of(info).expect(value.place, kind_of(value), Text("off, or a mapping such as {{tool: read_text_file}}"))
+    return ()
+
+
+ShownBefore: TypeAlias = Annotated[tuple[PreviewKeys, ...], BeforeValidator(_off_or_one), AfterValidator(usable)]
+"""What shows what a call is about to change; none: nothing does, not even what comes with the program."""
 
 
 def unreadable(

@@ -11,6 +11,9 @@ from typing import Literal, TypeAlias
 from coordination.domain.canonical_json import Json, JsonObject, canonical, digest, parse
 from coordination.domain.conditions import Found, at_path, is_list, steps_of
 
+RESOURCE = "resource"
+"""In the place of a path: what counts is the text of the one resource in an answer."""
+
 Problem: TypeAlias = Literal["", "no_tool", "arguments", "no_read", "late", "failed", "writes", "shape"]
 """Why something could not be read; empty: it was."""
 
@@ -25,7 +28,7 @@ class Question:
 
     Attributes:
         arguments: a JSON object in canonical form.
-        shows: the path of what counts in an answer that is JSON; empty: all of the answer.
+        shows: the path of what counts in an answer that is JSON, or RESOURCE; empty: all of the answer.
         missing: how an error reads that says that there is nothing, with `*` and `?`; empty: every error is a failure.
     """
 
@@ -45,10 +48,12 @@ class Question:
             "missing": self.missing,
         }
 
-    def value_in(self, answer: str) -> str | None:
-        """What counts in an answer; None: it has no such thing."""
+    def value_in(self, answer: str, resource: str | None = None) -> str | None:
+        """What counts in an answer with this resource; None: it has no such thing."""
         if not self.shows:
             return answer
+        if self.shows == RESOURCE:
+            return resource
         try:
             found = list(at_path(parse(answer), steps_of(self.shows) or ()))
         except ValueError:
@@ -76,6 +81,8 @@ class Preview:
         is_condition: it is no view of what the call changes; it must only stay as it was.
         describes: it says what the ids among the arguments are. Of what the call leaves out nothing is asked.
         beside: the path of the one argument that all of what was read says this of; empty: the answer has words for each.
+        edits: the path of a list of `oldText` and `newText`, by which what was read is edited; empty: it is not.
+        is_ready_made: nobody wrote it; it comes with the program for a server that people know.
     """
 
     server: str
@@ -88,6 +95,8 @@ class Preview:
     is_condition: bool = False
     describes: bool = False
     beside: str = ""
+    edits: str = ""
+    is_ready_made: bool = False
 
     def of_call(self, arguments: str, unknown: Collection[str]) -> "Iterator[Preview]":
         """What is to be read for a call: nothing where it has no id to describe, and of a list of ids each by itself.
@@ -137,8 +146,11 @@ class Preview:
             missing=self.missing,
         )
 
-    def replacement(self, arguments: str) -> str | None:
-        """The text that takes the place of what was read; None: that is not known."""
+    def replacement(self, arguments: str, before: str | None) -> str | None:
+        """The text that takes the place of what was read; None: that is not known. `before` is None if there was nothing."""
+        if self.edits:
+            edits = [each.value for each in at_path(parse(arguments), steps_of(self.edits) or ()) if each is not None]
+            return None if before is None else edited(before, edits[0] if len(edits) == 1 else None)
         found = list(at_path(parse(arguments), steps_of(self.after) or ())) if self.after else []
         if len(found) != 1 or found[0] is None:
             return None
@@ -159,7 +171,9 @@ class Preview:
         }
         # A plan of an earlier version has none, and keeps the digest that it was decided on with.
         form |= {"describes": True} if self.describes else {}
-        return form | {"beside": self.beside} if self.beside else form
+        form |= {"beside": self.beside} if self.beside else {}
+        form |= {"edits": self.edits} if self.edits else {}
+        return form | {"is_ready_made": True} if self.is_ready_made else form
 
     def described(self) -> Iterator[tuple[str, str]]:
         """What it describes: the names of each argument of the read, and of the argument of the call that is asked about."""
@@ -177,6 +191,23 @@ def _renamed(template: Json, old: str, new: str) -> Json:
     if isinstance(template, Mapping):
         return {name: _renamed(each, old, new) for name, each in template.items()}
     return [_renamed(each, old, new) for each in template] if is_list(template) else template
+
+
+def edited(before: str, edits: Json) -> str | None:
+    """A text after its edits, one after the other; None where it is not plain what they come to.
+
+    An edit takes the first place of its `oldText`. Servers differ in what they do where there is none, with line ends of
+    other systems, and with dollar signs.
+    """
+    after = before
+    for each in edits if is_list(edits) else [None]:
+        old, new = (each.get("oldText"), each.get("newText")) if isinstance(each, Mapping) else (None, None)
+        if not isinstance(old, str) or not isinstance(new, str) or not old or old not in after:
+            return None
+        if "\r" in after + new or "$" in new:
+            return None
+        after = after.replace(old, new, 1)
+    return after
 
 
 def _has(arguments: Json, path: Json) -> bool:

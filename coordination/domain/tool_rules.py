@@ -71,6 +71,7 @@ class Rule:
         previews: what is read before people decide on such a call.
         if_from_read: what more holds of a call that repeats what was read.
         only_adds: it decides nothing, whichever rule decides; what it wants read is read besides, and its undo is the last resort.
+        has_own_view: nothing is read for such a call that no rule asks for.
         undo: the call that takes such a one back, if the rules let that be planned.
     """
 
@@ -86,6 +87,7 @@ class Rule:
     only_adds: bool = False
     if_from_read: IfFromRead = NOTHING_MORE
     undo: Undo | None = None
+    has_own_view: bool = False
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether the rule speaks of this tool, or of some calls of it."""
@@ -103,6 +105,7 @@ class Rule:
             previews=self.previews,
             if_from_read=self.if_from_read,
             undo=self.undo,
+            has_own_view=self.has_own_view,
         )
 
     @cached_property
@@ -126,6 +129,7 @@ class Ruling:
     previews: tuple[Preview, ...] = ()
     if_from_read: IfFromRead = NOTHING_MORE
     undo: Undo | None = None
+    has_own_view: bool = False
 
     def with_origins(self, origins: Sequence[Origin] | None) -> "Ruling":
         """The same for a call of which this was read; None: nobody looked, so that anything may have been."""
@@ -152,6 +156,7 @@ def both(one: Ruling, other: Ruling) -> Ruling:
         previews=previews,
         if_from_read=one.if_from_read.and_also(other.if_from_read),
         undo=_only([one, other]),
+        has_own_view=one.has_own_view or other.has_own_view,
     )
 
 
@@ -178,7 +183,14 @@ def rule(rules: Sequence[Rule], server: str, tool: str, context: CallContext = U
     if undo is not None and not possible_effects(rules, undo.server or server, undo.tool) & {Effect.ASK, Effect.AUTO}:
         undo = None
     needs = all_of(each.needs for each in found)
-    return replace(strictest, needs=needs, previews=previews, if_from_read=if_from_read, undo=undo)
+    return replace(
+        strictest,
+        needs=needs,
+        previews=previews,
+        if_from_read=if_from_read,
+        undo=undo,
+        has_own_view=any(each.has_own_view for each in (*found, *(each.ruling for each in added))),
+    )
 
 
 def possible_effects(rules: Sequence[Rule], server: str, tool: str) -> frozenset[Effect]:

@@ -148,6 +148,7 @@ def _definition(
         says_writing=hints.get("destructiveHint") is True or hints.get("readOnlyHint") is False,
         settings=fingerprint.digest,
         target=redactor.text(_target(fingerprint, client)),
+        program="" if client.server_info is None else redactor.text(client.server_info.name),
     )
 
 
@@ -213,12 +214,24 @@ def output(
     structured = _structured(answer, redactor) if is_sound else None
     text = capped([*texts, *map(remark, dict.fromkeys(remarks))], redactor)
     nothing_happened = is_ours and not remarks and _says_nothing_happened(answer)
-    return ToolOutput(text=text, is_error=is_error, structured=structured, nothing_happened=nothing_happened)
+    resource = None if is_error else _only_resource(answer, redactor)
+    return ToolOutput(
+        text=text, is_error=is_error, structured=structured, resource=resource, nothing_happened=nothing_happened
+    )
 
 
 def _says_nothing_happened(answer: Mapping[str, Raw]) -> bool:
     meta = answer.get("_meta")
     return answer.get("isError") is True and isinstance(meta, dict) and meta.get(NOTHING_HAPPENED) is True
+
+
+def _only_resource(answer: Mapping[str, Raw], redactor: Redactor) -> str | None:
+    """The text of the one resource in an answer; None: it has none, several, or one that is too long."""
+    content = answer.get("content")
+    blocks = [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
+    found = [each["resource"] for each in blocks if each.get("type") == "resource" and "resource" in each]
+    text = found[0].get("text") if len(found) == 1 and isinstance(found[0], dict) else None
+    return redactor.text(text) if isinstance(text, str) and len(text) <= MAX_TEXT else None
 
 
 def _structured(answer: Mapping[str, Raw], redactor: Redactor) -> JsonObject | None:
@@ -277,10 +290,16 @@ def _texts(answer: Mapping[str, Raw], remarks: list[Text]) -> Iterator[str]:
 
 
 def _repeats(blocks: Sequence[Raw], structured: Raw) -> bool:
-    """Whether the text of an answer is its structured content once more, as the protocol suggests."""
+    """Whether the text of an answer is its structured content once more, as the protocol suggests.
+
+    Where that is one text under one name, many a server has the bare text in its place.
+    """
     texts = [each["text"] for each in blocks if isinstance(each, dict) and isinstance(each.get("text"), str)]
     values = [_parsed(each) for each in texts if isinstance(each, str)]
     wrapped = structured["result"] if isinstance(structured, dict) and structured.keys() == {"result"} else structured
+    only = next(iter(structured.values())) if isinstance(structured, dict) and len(structured) == 1 else None
+    if isinstance(only, str) and only and [only] == texts:
+        return True
     return structured in values or wrapped in (*values, *texts) or (bool(values) and wrapped in (values, texts))
 
 

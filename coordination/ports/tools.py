@@ -112,6 +112,7 @@ class ToolDefinition:
         unusable: why nobody can use it, in words that go on from its name; it is listed for people and offered to nobody.
         says_writing: whether the server says in so many words that it does not only read.
         output_schema: what it declares of its structured results; None: nothing.
+        program: the name that the server gives of itself, which proves nothing.
     """
 
     server: str
@@ -126,6 +127,7 @@ class ToolDefinition:
     settings: str = ""
     target: str = ""
     output_schema: JsonObject | None = None
+    program: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,7 @@ class ToolOutput:
         says_writing: of a tool that was read: its server says by now that it does not only read.
         nothing_happened: of an error: a server of ours says that the call certainly had no effect.
         structured: the structured result as it came, where it is what the tool declares and repeats no secret; else None.
+        resource: the text of the one resource in the answer; None: it has none, or several.
     """
 
     text: str
@@ -144,6 +147,7 @@ class ToolOutput:
     says_writing: bool = False
     nothing_happened: bool = False
     structured: JsonObject | None = None
+    resource: str | None = None
 
 
 class CallError(Exception):

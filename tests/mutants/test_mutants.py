@@ -35,6 +35,7 @@ BY_DAY = "tests/threats/test_one_call_too_many_today.py"
 UNFORESEEN = "tests/service/test_unforeseen.py"
 FAULTS = "tests/service/test_faults_at_awaits.py"
 PREVIEWS = "tests/service/test_previews.py"
+READY = "tests/unit/test_ready_previews.py"
 REFERENCES = "tests/unit/test_references.py"
 
 
@@ -84,6 +85,20 @@ MUTANTS = [
         "    if tool.ruling(arguments).effect is not Effect.READ:\n",
         "    if tool.ruling(arguments).effect is Effect.DENY:\n",
         (PREVIEWS,),
+    ),
+    Mutant(
+        "what a rule wants to stay as it is may change once a plan has begun",
+        "previews.py",
+        "reading is not None and preview.is_ready_made and reading",
+        "reading is not None and reading",
+        (READY,),
+    ),
+    Mutant(
+        "what comes with the program is read though no rule allows it",
+        "ready_previews.py",
+        "    return _takes(reads, given) and may_read(reads, given)\n",
+        "    return _takes(reads, given)\n",
+        (READY,),
     ),
     Mutant(
         "a call runs without what its rule requires to be read",
