@@ -23,7 +23,7 @@ from coordination.toolbox import OfferedTool
 SECONDS = 20.0
 """What one read may take."""
 
-AT_ONCE = 8
+AT_ONCE = 20
 """Reads under way at any moment on one server."""
 
 MAX_KEPT = 20_000

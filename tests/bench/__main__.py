@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.bench.floor import CONTENDERS, Timings, measure
 from tests.bench.mock_model import mock_model
 from tests.bench.ours import deciding, decisions, whole_run
+from tests.bench.previews import CALLS, read_for_a_plan
 from tests.bench.processes import first_request, help_text, waiting
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,7 @@ def main() -> None:
         crowds(base_url)
         latency(base_url, options.runs)
     rules()
+    shown_before()
     starts()
     patience(options.waiting)
 
@@ -65,6 +67,17 @@ def contenders(base_url: str, runs: int) -> None:
 def rules() -> None:
     """Deciding a plan of 20 calls under 200 rules over arguments, by the rules of now."""
     print(f"\nDeciding a plan of 20 calls under 200 rules: {deciding() * 1e3:.1f} ms of processor time")
+
+
+def shown_before() -> None:
+    """What is read before people decide on a plan of 20 calls."""
+    print(f"\nPreviews of a plan of {CALLS} calls on one tool server")
+    delays = (0.0, 0.25)
+    for delay, cost in zip(delays, asyncio.run(read_for_a_plan(delays)), strict=True):
+        print(
+            f"  a server {delay * 1e3:3.0f} ms away: {cost.reads / CALLS:.2f} reads per call, {cost.whole * 1e3:4.0f} ms,"
+            f" {(cost.whole - cost.slowest) * 1e3:3.0f} ms over the slowest read"
+        )
 
 
 def crowds(base_url: str) -> None:
