@@ -1,10 +1,11 @@
 """Starts programs cheaply: this process imports everything once, and forks for each that is asked for.
 
-    python -m tests.fork_server DESCRIPTOR
+    python -m tests.fork_server DESCRIPTOR LISTENER
 
-Orders come over the Unix socket DESCRIPTOR, each with the four descriptors of the program: its standard streams, and
-where this process writes its number and, when it has ended, its status. What the child runs is what `python -m` would
-have run, with the order's environment, folder and streams; it also ends as that would.
+Orders come over the Unix socket DESCRIPTOR, and one over each connection to the socket LISTENER, each with the four
+descriptors of the program: its standard streams, and where this process writes its number and, when it has ended, its
+status. What the child runs is what `python -m` would have run, with the order's environment, folder and streams; it
+also ends as that would.
 """
 
 import atexit
@@ -34,7 +35,8 @@ LARGEST = 200_000
 class Order(TypedDict):
     """One program to run. With `is_strict`, warnings are errors; a terminal becomes its controlling one.
 
-    It imports anew what is in the packages that it `forgets`.
+    It imports anew what is in the packages that it `forgets`. With `ends_with_caller` it leads a session of its own, and
+    is killed with all that is in it once nobody reads its status any more.
     """
 
     module: str
@@ -44,6 +46,7 @@ class Order(TypedDict):
     is_strict: bool
     forgets: list[str]
     has_terminal: bool
+    ends_with_caller: bool
 
 
 def load() -> None:
@@ -63,47 +66,93 @@ def _forget(package: str) -> None:
         del sys.modules[name]
 
 
-def child_of(control: socket.socket) -> Order | None:
+class Living:
+    """The programs that run: where each one's status goes, by its number; those of a launcher end with it."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[int, int] = {}
+        self._callers: dict[int, int] = {}
+        self.poll = select.poll()
+
+    def add(self, number: int, status: int, *, ends_with_caller: bool) -> None:
+        self._statuses[number] = status
+        os.write(status, b"%d\n" % number)
+        if ends_with_caller:
+            self._callers[status] = number
+            self.poll.register(status, 0)  # An end of its reader is told even so.
+
+    def tell_ends(self) -> None:
+        """Tell every caller whose program has ended."""
+        for number in list(self._statuses):
+            done, status = os.waitpid(number, os.WNOHANG)
+            if done:
+                descriptor = self._statuses.pop(number)
+                if self._callers.pop(descriptor, None) is not None:
+                    self.poll.unregister(descriptor)
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(descriptor, b"%d\n" % os.waitstatus_to_exitcode(status))
+                os.close(descriptor)
+
+    def end_with_caller(self, descriptor: int) -> None:
+        """Kill the program whose caller is gone, and its children."""
+        number = self._callers.pop(descriptor)
+        self.poll.unregister(descriptor)
+        for kill in (os.kill, os.killpg):  # It may not lead its session yet.
+            with contextlib.suppress(ProcessLookupError):
+                kill(number, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of them all, in a child."""
+        for descriptor in self._statuses.values():
+            os.close(descriptor)
+
+
+def child_of(control: socket.socket, listener: socket.socket) -> Order | None:
     """Fork for each order. Returns the order in the child, and None in this process when no more will come."""
-    living: dict[int, int] = {}
+    living = Living()
     ended, ends = os.pipe()
     os.set_blocking(ends, False)
     signal.set_wakeup_fd(ends)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    for source in (control, listener, ended):
+        living.poll.register(source, select.POLLIN)
     while True:
-        ready, _, _ = select.select([control, ended], [], [])
-        if ended in ready:
-            os.read(ended, 4096)
-            _tell_ends(living)
-        if control not in ready:
-            continue
-        message, descriptors, _, _ = socket.recv_fds(control, LARGEST, 4)
-        if not message:
-            return None
-        number = os.fork()
-        if number == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            control.close()
-            for descriptor in (ended, ends, *living.values()):
-                os.close(descriptor)
-            order: Order = json.loads(message)
-            _settle(order, descriptors)
-            return order
-        for descriptor in descriptors[:3]:
-            os.close(descriptor)
-        living[number] = descriptors[3]
-        os.write(descriptors[3], b"%d\n" % number)
+        for descriptor, _ in living.poll.poll():
+            if descriptor == ended:
+                os.read(ended, 4096)
+                living.tell_ends()
+            elif descriptor not in (control.fileno(), listener.fileno()):
+                living.end_with_caller(descriptor)
+            elif taken := _taken(control if descriptor == control.fileno() else listener):
+                order, descriptors = taken
+                if not _forked(order, descriptors, living):
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for each in (control.detach(), listener.detach(), ended, ends):
+                        os.close(each)
+                    _settle(order, descriptors)
+                    return order
+            elif descriptor == control.fileno():
+                return None
 
 
-def _tell_ends(living: dict[int, int]) -> None:
-    for number in list(living):
-        done, status = os.waitpid(number, os.WNOHANG)
-        if done:
-            descriptor = living.pop(number)
-            with contextlib.suppress(BrokenPipeError):
-                os.write(descriptor, b"%d\n" % os.waitstatus_to_exitcode(status))
-            os.close(descriptor)
+def _taken(source: socket.socket) -> tuple[Order, list[int]] | None:
+    """The next order, or None if whoever would have given it is gone."""
+    with source.accept()[0] if source.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) else source.dup() as way:
+        message, descriptors, _, _ = socket.recv_fds(way, LARGEST, 4)
+    return (json.loads(message), descriptors) if message else None
+
+
+def _forked(order: Order, descriptors: list[int], living: Living) -> bool:
+    """Fork; whether this is still the process that forks."""
+    number = os.fork()
+    if number == 0:
+        living.close()
+        return False
+    for each in descriptors[:3]:
+        os.close(each)
+    living.add(number, descriptors[3], ends_with_caller=order["ends_with_caller"])
+    return True
 
 
 def _settle(order: Order, descriptors: list[int]) -> None:
@@ -112,8 +161,9 @@ def _settle(order: Order, descriptors: list[int]) -> None:
         os.dup2(descriptor, number)
     for descriptor in descriptors:
         os.close(descriptor)
-    if order["has_terminal"]:
+    if order["has_terminal"] or order["ends_with_caller"]:
         os.setsid()
+    if order["has_terminal"]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     # As the interpreter opens them.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the process lives
@@ -134,14 +184,14 @@ def _settle(order: Order, descriptors: list[int]) -> None:
 
 def main() -> None:
     """Load, say so, and fork until the other side closes."""
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control, listener = (socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:])
     gc.disable()
     load()
     if (measuring := Coverage.current()) is not None:
         measuring.save()  # Each fork goes on measuring, and has a file of its own for what it adds.
     gc.freeze()
     control.send(b"ready")
-    order = child_of(control)
+    order = child_of(control, listener)
     if order is not None:
         gc.enable()
         _live(order["module"])
@@ -165,8 +215,9 @@ def _live(module: str) -> NoReturn:
         status = 1
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, and lets libraries end theirs
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.closed:
+            stream.flush()
     os._exit(status)
 
 

@@ -1,7 +1,6 @@
 """Agents use one Discord server through tools: confined to it, quiet, and honest about what happened."""
 
 import json
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import CallOutcomeUnknownError, ServerSpec
 from coordination.ports.tools import NOTHING_HAPPENED
+from tests import forked
 from tests.servers.discord_people import Someone
 from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 from tests.servers.discord_world import BOT
@@ -52,7 +52,7 @@ async def a_process(server: DiscordServer) -> AsyncGenerator[Approving]:
         name="discord",
         transport="stdio",
         identity="discord",
-        command=sys.executable,
+        command=forked.python(),
         args=("-m", "bot.tool_servers.discord_server"),
         is_ours=True,
         env=(

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from bot.discord_app.settings import DiscordSettings, aim, discord_settings, pin
 from bot.telemetry.health import Health
 from bot.variables import Environment
 from coordination.errors import ConfigError
+from tests import forked
 from tests.contract.discord_harness import Ids, RecordingChatService, here, note
 from tests.servers.discord_people import Someone, told
 from tests.servers.discord_server import TOKEN, DiscordServer
@@ -136,7 +136,7 @@ async def test_a_proxy_for_the_gateway_sees_every_connection(server: DiscordServ
         "DISCORD_GATEWAY_URL": server.url.replace("http", "ws") + "/gw",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
+        forked.python(),
         "-m",
         "tests.contract.discord_gateway_probe",
         cwd=Path(__file__).parents[2],

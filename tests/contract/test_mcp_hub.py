@@ -252,7 +252,7 @@ async def test_a_childs_stderr_is_logged_without_the_values_of_its_environment(
 
 
 async def test_leaving_the_hub_ends_every_process_and_what_it_left_behind(tmp_path: Path) -> None:
-    spec = stdio("mcp_counting", tmp_path / "journal", "has_a_child")
+    spec = stdio("mcp_counting", tmp_path / "journal", "has_a_child", is_forked=False)
     async with asyncio.timeout(60), McpHub() as hub:
         answer = await hub.reader([spec], LOOK).read("world", "look", {})
     for pid in json.loads(answer.text):
@@ -265,7 +265,15 @@ async def test_who_is_cancelled_while_leaving_the_hub_has_ended_the_servers_all_
 
     async def use() -> None:
         async with McpHub() as hub:
-            pids.append(int(str((await about(hub, stdio("mcp_counting", tmp_path / "j", "tells_of_itself")))["pid"])))
+            pids.append(
+                int(
+                    str(
+                        (await about(hub, stdio("mcp_counting", tmp_path / "j", "tells_of_itself", is_forked=False)))[
+                            "pid"
+                        ]
+                    )
+                )
+            )
             used.set()
             await asyncio.Event().wait()
 
@@ -280,7 +288,7 @@ async def test_who_is_cancelled_while_leaving_the_hub_has_ended_the_servers_all_
 
 
 async def test_nothing_is_started_before_it_is_needed(hub: McpHub, tmp_path: Path) -> None:
-    spec = stdio("mcp_startup", "hangs", tmp_path / "pid")
+    spec = stdio("mcp_startup", "hangs", tmp_path / "pid", is_forked=False)
     hub.reader([spec], LOOK)
     approving(hub, [spec])
     await hub.aclose()

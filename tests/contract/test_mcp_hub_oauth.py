@@ -22,6 +22,7 @@ from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.oauth import NoTokenError, ask_for_token
 from coordination.ports import CallNotSentError, ClientCredentials, ServerSpec
+from tests import forked
 from tests.servers.mcp_programs import ROOT, approving, http, writer
 from tests.servers.mcp_raw import Message
 
@@ -75,7 +76,7 @@ class Place:
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OAuthServers]:
     folder = tmp_path_factory.mktemp("servers")
-    command = [sys.executable, "-m", "tests.servers.mcp_http_oauth", str(folder)]
+    command = [forked.python(), "-m", "tests.servers.mcp_http_oauth", str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:

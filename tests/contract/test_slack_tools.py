@@ -1,7 +1,6 @@
 """Agents read and write one workspace through an MCP server that tells the truth about what happened."""
 
 import json
-import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from bot.tool_servers.slack_server import SlackTools, serve, server_of
 from bot.variables import Environment
 from coordination.declared_results import types_at
 from coordination.ports.tools import NOTHING_HAPPENED
+from tests import forked
 from tests.contract.slack_harness import a_team
 from tests.servers.slack_server import Fault, Message, SlackServer, slack_serving
 
@@ -173,7 +173,7 @@ async def program_of(server: SlackServer, **environ: str) -> AsyncGenerator[Clie
     """The server as a process of its own."""
     given = {"SLACK_BOT_TOKEN": "xoxb-T1", "SLACK_API_URL": f"{server.address}/api", **environ}
     parameters = StdioServerParameters(
-        command=sys.executable, args=["-m", "bot.tool_servers.slack_server"], env=given, cwd=str(ROOT)
+        command=forked.python(), args=["-m", "bot.tool_servers.slack_server"], env=given, cwd=str(ROOT)
     )
     async with Client(stdio_client(parameters)) as client:
         yield client

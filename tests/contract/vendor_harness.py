@@ -1,7 +1,6 @@
 """A whole service, but for its database and its chats, whose agents stand before local vendors."""
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from coordination.mcp_tools.hub import McpHub
 from coordination.run_request import RunRequest
 from coordination.service import Coordinator
 from coordination.worker import Worker
+from tests import forked
 from tests.builders import REQUESTER
 from tests.contract.test_models import Act
 from tests.contract.vendor_mix import VENDORS, Backend, canary, missing_extra, variable
@@ -80,7 +80,7 @@ async def vendor_harness(
         ]
         file = folder / "journal"
         text = CONFIG.format(careless=backends[0].yaml, calm=backends[1].yaml, journal=file, root=ROOT, more=more_tools)
-        environ = {"MASSGEN_BOT_PYTHON": sys.executable, **KEYS}
+        environ = {"MASSGEN_BOT_PYTHON": forked.python(), **KEYS}
         clock = SystemClock()
         models = Models(clock)
         stack.push_async_callback(models.aclose)

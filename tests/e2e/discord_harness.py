@@ -21,6 +21,7 @@ from bot.i18n import catalog_for, speaking
 from bot.variables import Environment
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
+from tests import forked
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_harness import ENDED, QUICK, MovedClock, hurried, written
 from tests.e2e.program import HOME, ROOT, Program
@@ -65,7 +66,7 @@ class Harness:
             "MASSGEN_BOT_MEMBER_CONFIGS": "*=*",
             "MASSGEN_BOT_STATE": str(self.folder),
             "DATABASE_URL": self.database,
-            "MASSGEN_BOT_PYTHON": sys.executable,
+            "MASSGEN_BOT_PYTHON": forked.python(),
             "MASSGEN_BOT_DEMO_PACE": "1",
         }
         return Program(self.folder).surroundings(**{**given, **more})

@@ -7,7 +7,6 @@ import asyncio
 import re
 import socket
 import struct
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import pytest
 from bot.application import Overrides
 from bot.chat_app import open_chat_service
 from bot.variables import Environment
+from tests import forked
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_harness import written
 from tests.e2e.line_chat import LinePlatform, serving
@@ -84,7 +84,7 @@ async def a_harness(folder: Path) -> AsyncGenerator[LineChatHarness]:
         MASSGEN_BOT_CONFIG="ops",
         MASSGEN_BOT_MEMBER_CONFIGS="*=*",
         MASSGEN_BOT_STATE=str(folder),
-        MASSGEN_BOT_PYTHON=sys.executable,
+        MASSGEN_BOT_PYTHON=forked.python(),
     )
     platform = LinePlatform({"rita": (), "alice": ("ops",), "mallory": ()})
     async with (

@@ -13,6 +13,7 @@ from coordination.domain.caller import Caller
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.ports import Executor, ServerSpec, ToolHub, ToolOutput
+from tests import forked
 from tests.servers.mcp_raw import Message, part
 
 ROOT = Path(__file__).parents[2]
@@ -25,13 +26,17 @@ def stdio(
     env: Mapping[str, str] | None = None,
     start_timeout: float = 30.0,
     call_timeout: float = 30.0,
+    is_forked: bool = True,
 ) -> ServerSpec:
-    """One of the programs in this folder as the config would describe it."""
+    """One of the programs in this folder as the config would describe it.
+
+    A fork is cheap; where the process itself is what matters (its children, its rights, its end), it begins from nothing.
+    """
     return ServerSpec(
         name=name,
         transport="stdio",
         identity=f"python -m {program}",
-        command=sys.executable,
+        command=forked.python() if is_forked else sys.executable,
         args=("-m", f"tests.servers.{program}", *(str(each) for each in args)),
         env=tuple((env or {}).items()),
         cwd=str(ROOT),

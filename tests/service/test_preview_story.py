@@ -16,6 +16,7 @@ from coordination.domain.plan import Skipped, Succeeded
 from coordination.domain.policy import Person
 from coordination.mcp_tools.hub import McpHub
 from coordination.run_request import RunRequest
+from tests import forked
 from tests.builders import ALICE
 from tests.fakes import PlayedModel, answers, says
 from tests.servers.discord_people import Someone
@@ -113,7 +114,7 @@ async def test_a_message_that_was_edited_since_the_plan_is_not_deleted() -> None
         harness = with_config(
             ServiceHarness(PlayedModel(answers("Deleted.", deleted), says("Report."))),
             hub,
-            CHAT % tuple(map(json.dumps, (sys.executable, TOKEN, server.api, tenant))),
+            CHAT % tuple(map(json.dumps, (forked.python(), TOKEN, server.api, tenant))),
         )
         asked = RunRequest(
             prompt="Delete it.",

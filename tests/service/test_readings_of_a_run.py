@@ -1,7 +1,6 @@
 """A run's configuration is read once in a process, and again where anything else goes into it."""
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from coordination.config import Settings, loader, parse, yaml_tree
 from coordination.domain import states as s
 from coordination.errors import ConfigError
 from coordination.run_request import RunRequest
+from tests import forked
 
 STORY = Path(__file__).parents[1] / "crash/story.yaml"
 TEXT = """
@@ -46,7 +46,7 @@ async def test_a_whole_run_reads_its_configuration_once(readings: list[str], tmp
         "DATABASE_URL": f"sqlite:///{tmp_path}/runs.sqlite",
         "XDG_STATE_HOME": str(tmp_path),
         "MASSGEN_BOT_STATE": str(tmp_path),
-        "MASSGEN_BOT_PYTHON": sys.executable,
+        "MASSGEN_BOT_PYTHON": forked.python(),
     }
     text = STORY.read_text(encoding="utf-8") + f"# {tmp_path}\n"  # a text that no other test has read
     request = RunRequest(

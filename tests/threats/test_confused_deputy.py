@@ -3,7 +3,6 @@
 Nothing that only some can read is told in a place where others listen.
 """
 
-import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, signed, ver
 from coordination.domain.events import ToolRead
 from coordination.mcp_tools.hub import McpHub
 from coordination.ports import ReadTools, ServerSpec
+from tests import forked
 from tests.e2e.discord_harness import Harness as DiscordStage
 from tests.e2e.discord_harness import a_harness as a_discord_stage
 from tests.e2e.discord_harness import run_in
@@ -62,7 +62,7 @@ class Town:
             name="chat",
             transport="stdio",
             identity="chat",
-            command=sys.executable,
+            command=forked.python(),
             args=("-m", "bot.tool_servers.discord_server", *options),
             env=(
                 ("DISCORD_BOT_TOKEN", TOKEN),
@@ -328,7 +328,7 @@ class SlackHarness:
             name="chat",
             transport="stdio",
             identity="chat",
-            command=sys.executable,
+            command=forked.python(),
             args=("-m", "bot.tool_servers.slack_server", *options),
             env=(
                 ("SLACK_BOT_TOKEN", "xoxb-T1"),

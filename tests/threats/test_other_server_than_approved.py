@@ -7,13 +7,13 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.e2e.program import ROOT, Program
 
 CONFIG = """
@@ -159,7 +159,7 @@ def test_a_plan_that_was_refused_can_be_made_again_with_the_settings_that_hold_n
 def remote(writer: Path) -> Generator[str]:
     """The address of a server over HTTP, a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.servers.mcp_http_raw", str(writer), "well"],
+        [forked.python(), "-m", "tests.servers.mcp_http_raw", str(writer), "well"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -28,7 +28,7 @@ async def hub() -> AsyncGenerator[McpHub]:
 
 
 async def read(hub: McpHub, behaviour: str, tool: str = "look", *, call_timeout: float = 60.0) -> ToolOutput:
-    spec = stdio("mcp_unruly", behaviour, call_timeout=call_timeout)
+    spec = stdio("mcp_unruly", behaviour, call_timeout=call_timeout, is_forked=False)
     return await hub.reader([spec], TOOLS).read("world", tool, {})
 
 
