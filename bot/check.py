@@ -15,6 +15,7 @@ from coordination.config import (
     AgentSettings,
     BackendSettings,
     Settings,
+    doubtful_undos,
     doubtful_vouchers,
     hidden_rules,
     load,
@@ -292,7 +293,12 @@ async def _read(environment: Environment, settings: Settings) -> Checked:
 def _found_out(settings: Settings, found: ServerTools) -> tuple[Text, ...]:
     """The warnings that only the servers themselves give rise to."""
     without = [Text("{why} It is optional: agents plan without it.", why=reason) for reason in found.absent.values()]
-    return (*doubtful_vouchers(settings, found.definitions), *_unnamed(settings, found.definitions), *without)
+    return (
+        *doubtful_vouchers(settings, found.definitions),
+        *doubtful_undos(settings, found.definitions),
+        *_unnamed(settings, found.definitions),
+        *without,
+    )
 
 
 async def _not_running(settings: Settings) -> list[Text]:

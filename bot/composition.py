@@ -33,6 +33,7 @@ from bot.telemetry.spans import traced_jobs
 from bot.variables import TENANT_VARIABLE, Environment
 from coordination.config import (
     Settings,
+    doubtful_undos,
     parse,
     read_operator_policy,
     read_text,
@@ -87,7 +88,9 @@ class Configuration:
         asking: frozenset[tuple[str, str]] = frozenset(),
         absent: Collection[str] = (),
     ) -> Sequence[Text]:
-        """The rules that name tools which no server has."""
+        """The rules that name tools which no server has. What is only a warning goes to the program's log."""
+        for each in doubtful_undos(self.settings, definitions):
+            _log.warning("%s", each)
         return unmatched_rules(self.settings, definitions, asking, absent)
 
 

@@ -3,6 +3,7 @@
 from coordination.config.agents import AgentSettings, BackendSettings
 from coordination.config.loader import (
     Settings,
+    doubtful_undos,
     doubtful_vouchers,
     hidden_rules,
     load,
@@ -23,6 +24,7 @@ __all__ = [
     "ModelOptions",
     "Provider",
     "Settings",
+    "doubtful_undos",
     "doubtful_vouchers",
     "hidden_rules",
     "load",

@@ -30,7 +30,7 @@ from coordination.config.servers import ServerBook, broken_names
 from coordination.config.tool_conditions import hidden, misfits
 from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched
 from coordination.config.tool_previews import unreadable
-from coordination.config.tool_undo import not_undoing
+from coordination.config.tool_undo import not_returned, not_undoing
 from coordination.config.yaml_tree import MAX_BYTES, TOO_LARGE, Table, read
 from coordination.domain.policy import Policy
 from coordination.domain.tool_rules import Rule
@@ -189,6 +189,11 @@ def unmatched_rules(
 def hidden_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[Text]:
     """A complaint for every rule that never decides, since an earlier one does."""
     return _told(settings, list(_of_rules(settings, definitions, hidden)))
+
+
+def doubtful_undos(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[Text]:
+    """A warning for every path of an undo into results that, as their tools declare them, have nothing there."""
+    return _told(settings, list(_of_rules(settings, definitions, not_returned)))
 
 
 def _of_rules(

@@ -180,7 +180,7 @@ def misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> Text | None
     steps = steps_of(condition.about)
     if steps is None:
         return None
-    shapes = [_shapes(tool.input_schema, steps) for tool in tools]
+    shapes = [shapes_at(tool.input_schema, steps) for tool in tools]
     known = [each for each in shapes if each is not None]
     if len(known) < len(shapes):
         return None  # What a schema leaves open may be there.
@@ -200,7 +200,7 @@ def misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> Text | None
     )
 
 
-def _shapes(schema: object, steps: Sequence[str | int | None]) -> frozenset[str] | None:
+def shapes_at(schema: object, steps: Sequence[str | int | None]) -> frozenset[str] | None:
     """The types that a schema gives to what is at a path, "" for any; empty: nothing is there. None: it leaves that open."""
     if not isinstance(schema, Mapping):
         return None
@@ -214,10 +214,10 @@ def _shapes(schema: object, steps: Sequence[str | int | None]) -> frozenset[str]
     if isinstance(steps[0], str):
         properties = _properties(node)
         if steps[0] in properties:
-            return _shapes(properties[steps[0]], steps[1:])
+            return shapes_at(properties[steps[0]], steps[1:])
         is_closed = bool(properties) or node.get("additionalProperties") is False
         return frozenset() if is_closed and node.get("additionalProperties") in (None, False) else None
-    return _shapes(node.get("items"), steps[1:])
+    return shapes_at(node.get("items"), steps[1:])
 
 
 def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,14 +5,20 @@ from typing import cast
 
 from coordination.config.diagnostics import Diagnostic, Place, expected_but_found, key_name, nearest, quoted
 from coordination.config.section_reader import Section
-from coordination.config.tool_conditions import misfit
+from coordination.config.tool_conditions import misfit, shapes_at
 from coordination.config.tool_previews import Template, ToolName
 from coordination.domain.canonical_json import Json, parse
-from coordination.domain.conditions import Condition, is_list
-from coordination.domain.tool_rules import Effect, Rule, possible_effects
+from coordination.domain.conditions import Condition, is_list, steps_of
+from coordination.domain.tool_rules import Effect, Rule, matching, possible_effects
 from coordination.domain.undo import RESULT, Undo, path_in
 from coordination.ports import ToolDefinition
 from coordination.text import Text
+
+_SHORT = frozenset({"", "string", "integer", "number", "boolean"})
+"""What may be taken from a result, as JSON Schema calls it; nothing where it does not say what something is."""
+
+_WRAPPED = "result"
+_MOST_TOLD = 5
 
 
 class UndoKeys(Section):
@@ -82,6 +88,43 @@ def _path_faults(undo: Undo, tools: Sequence[ToolDefinition]) -> Iterator[Text]:
             yield expected_but_found(quoted(text, 100), expected)
         elif not path[0] and (fault := misfit(Condition(about=path[1], operator="present", value=True), tools)):
             yield fault
+
+
+def not_returned(
+    rules: Sequence[Rule], places: Mapping[str, Place], definitions: Sequence[ToolDefinition]
+) -> Iterator[Diagnostic]:
+    """The paths of undos that what a tool declares of its results does not have: its calls could not be taken back."""
+    for each in rules:
+        place = places.get(each.source)
+        if each.undo is None or place is None:
+            continue
+        tools = [one for one in definitions if not one.unusable and _decides(each, one, rules)]
+        found = [path_in(text) for text in _texts(parse(each.undo.arguments))]
+        for path in dict.fromkeys(one[1] for one in found if one is not None and one[0]):
+            lacking = [f"{one.server}.{one.tool}" for one in tools if not _may_return(one, path)]
+            if lacking:
+                text = Text(
+                    "calls of {tools} can't be undone: their declared results have no short value at {path}",
+                    tools=", ".join(sorted(lacking)[:_MOST_TOLD]),
+                    path=f"{RESULT}{path[1:]}",
+                )
+                yield Diagnostic(place.line, key_name((*place.path, "undo")), text)
+
+
+def _decides(each: Rule, tool: ToolDefinition, rules: Sequence[Rule]) -> bool:
+    return each in matching(rules, tool.server, tool.tool)
+
+
+def _may_return(tool: ToolDefinition, path: str) -> bool:
+    """Whether a tool's results may have a short value at a path; what its schema leaves open may be there."""
+    schema = tool.output_schema
+    if schema is None:
+        return True
+    # A result that is no object is declared inside of one, and its text may be that without the object.
+    properties = schema.get("properties")
+    inner = properties.get(_WRAPPED) if isinstance(properties, Mapping) and set(properties) == {_WRAPPED} else None
+    found = [shapes_at(each, steps_of(path) or ()) for each in (schema, inner) if each is not None]
+    return any(types is None or types & _SHORT for types in found)
 
 
 def _texts(template: Json) -> Iterator[str]:

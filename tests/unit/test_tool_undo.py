@@ -4,12 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from coordination.config import Settings, parse, unmatched_rules
-from coordination.domain.canonical_json import canonical
+from bot.check import _found_out
+from bot.composition import Configuration
+from coordination.clock import SystemClock
+from coordination.config import Settings, doubtful_undos, parse, unmatched_rules
+from coordination.domain.canonical_json import JsonObject, canonical
 from coordination.domain.conditions import CallContext
 from coordination.domain.tool_rules import Effect, Ruling, both, rule
 from coordination.domain.undo import MAX_TAKEN, Undo, path_in, structured
 from coordination.errors import ConfigError
+from coordination.llm.registry import Models
+from coordination.preparation import ServerTools
 from coordination.text import Text
 from tests.builders import a_call, a_definition
 
@@ -158,3 +163,59 @@ def test_an_undo_that_works_or_whose_server_is_away_is_no_complaint() -> None:
     assert unmatched_rules(away, TOOLS) == []
     plain = settings_of("  - {match: chat.post, effect: ask}")
     assert unmatched_rules(plain, TOOLS) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "is_told"),
+    [
+        (None, False),
+        ({"type": "object", "properties": {"id": {"type": "string"}}}, False),
+        ({"type": "object", "properties": {"id": {}}}, False),
+        ({"type": "object", "properties": {"id": {"type": ["string", "null"]}}}, False),
+        ({"type": "object", "properties": {"id": {"$ref": "#/$defs/id"}}}, False),
+        ({"type": "object", "properties": {"ok": {"type": "boolean"}}, "additionalProperties": True}, False),
+        ({"type": "object"}, False),
+        ({"type": "object", "properties": {"result": {"type": "object", "properties": {"id": {}}}}}, False),
+        ({"type": "object", "properties": {"number": {"type": "string"}}}, True),
+        ({"type": "object", "properties": {"id": {"type": "object"}}}, True),
+        ({"type": "object", "properties": {"result": {"type": "object", "properties": {"key": {}}}}}, True),
+        ({"type": "object", "additionalProperties": False}, True),
+    ],
+)
+def test_a_path_that_declared_results_do_not_have_is_a_warning_with_its_line(
+    output: JsonObject | None, is_told: bool
+) -> None:
+    settings = settings_of(POST)
+    tools = [replace(TOOLS[0], output_schema=output), *TOOLS[1:]]
+    assert unmatched_rules(settings, tools) == []
+    told = [
+        "ops.yaml:4: tools[0].undo: calls of chat.post can't be undone: their declared results have no short value at "
+        "$result.id"
+    ]
+    assert doubtful_undos(settings, tools) == (told if is_told else [])
+
+
+def test_of_tools_that_a_rule_never_decides_about_or_that_nobody_can_use_nothing_is_said() -> None:
+    no_id: JsonObject = {"type": "object", "properties": {"number": {"type": "string"}}}
+    wide = POST.replace("match: chat.post", 'match: "chat.*"')
+    tools = [replace(each, output_schema=no_id) for each in TOOLS]
+    (told,) = doubtful_undos(settings_of(wide), tools)
+    assert "calls of chat.delete, chat.look, chat.post can't be undone" in told
+    (told,) = doubtful_undos(settings_of("  - {match: chat.look, effect: read}\n" + wide), tools)
+    assert "calls of chat.delete, chat.post can't be undone" in told
+    assert doubtful_undos(settings_of(wide), [replace(each, unusable="is broken") for each in tools]) == []
+    assert doubtful_undos(settings_of("  - {match: chat.post, effect: ask}\n"), tools) == []
+
+
+def test_check_warns_of_it_and_the_log_has_it_when_agents_plan(caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_of(POST)
+    no_id: JsonObject = {"type": "object", "properties": {"number": {"type": "string"}}}
+    tools = [replace(TOOLS[0], output_schema=no_id), *TOOLS[1:]]
+    (warning,) = _found_out(settings, ServerTools(definitions=tools, absent={}))
+    assert "$result.id" in warning
+    profile = settings.profile(allow_requester_default=True)
+    configuration = Configuration(
+        settings=settings, profile=profile, build=Models(SystemClock()), adapt=lambda models: models
+    )
+    assert configuration.diagnostics(tools) == []
+    assert caplog.messages == [str(warning)]
