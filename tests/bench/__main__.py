@@ -1,6 +1,9 @@
 """Everything that `make bench` measures, in one run, as ratios where ratios are what counts.
 
-python -m tests.bench [--runs 30] [--waiting 10000] [--quick]
+python -m tests.bench [--runs 30] [--waiting 10000]
+python -m tests.bench --database postgresql [--workers 1 --workers 2 …] [--runs 100] [--deaths 3]
+
+The second form measures worker processes on one database instead of all the rest.
 """
 
 import argparse
@@ -13,6 +16,7 @@ from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.bench.deployed import KINDS, deployed
 from tests.bench.floor import CONTENDERS, Timings, measure
 from tests.bench.mock_model import mock_model
 from tests.bench.ours import deciding, decisions, whole_run
@@ -27,13 +31,22 @@ AT_ONCE = 100
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description="What a run costs with us, beside a bare HTTP client and our peers.")
-    parser.add_argument("--runs", type=int, default=30, help="runs of each contender, one after another")
+    parser.add_argument(
+        "--runs", type=int, help="runs of each contender, one after another (30); of workers, at once (100)"
+    )
     parser.add_argument("--waiting", type=int, default=10_000, help="runs that wait for a decision")
+    parser.add_argument("--database", choices=KINDS, help="measure worker processes on this database instead")
+    parser.add_argument("--workers", type=int, action="append", help="how many there are; default: 1, 2 and 4")
+    parser.add_argument("--deaths", type=int, default=3, help="how many workers are killed to see others take over")
     options = parser.parse_args()
     with mock_model() as base_url:
-        contenders(base_url, options.runs)
+        if options.database is not None:
+            workers = options.workers or [1, 2, 4]
+            deployed(base_url, options.database, workers, runs=options.runs or 100, deaths=options.deaths)
+            return
+        contenders(base_url, options.runs or 30)
         crowds(base_url)
-        latency(base_url, options.runs)
+        latency(base_url, options.runs or 30)
     rules()
     shown_before()
     starts()
