@@ -164,6 +164,21 @@ def test_dashboard_and_alerts_ask_for_metrics_labels_and_states_that_there_are()
     assert used - labels == {"instance"}
 
 
+def test_promtool_takes_every_expression(tmp_path: Path) -> None:
+    """Where promtool is not installed, the expressions are read by the other tests alone."""
+    if (promtool := shutil.which("promtool")) is None:
+        return
+    rules = tmp_path / "dashboard.yaml"
+    recorded = [
+        {"record": f"panel:{number}", "expr": re.sub(r"\$__\w+", "5m", expression)}
+        for number, expression in enumerate(expressions())
+    ]
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}), encoding="utf-8")
+    command = [promtool, "check", "rules", DEPLOY / "prometheus/alerts.yaml", rules]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def kinds_of(union: object) -> set[str]:
     return {each.kind for each in cast("Any", union).__args__}
 
