@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from bot.chat.approvers import quorums_in
 from bot.chat.sql_tables import chat_metadata
 from bot.model_trials import nothing_listens
 from bot.variables import Environment
@@ -28,6 +29,7 @@ from coordination.config import (
 from coordination.config.chat_tools import BUILT_IN
 from coordination.config.diagnostics import quoted
 from coordination.domain.policy import Policy
+from coordination.domain.quorums import Quorum
 from coordination.domain.tool_rules import Effect, sounds_like_writing
 from coordination.errors import ToolServerError
 from coordination.llm.prices import unlisted
@@ -187,7 +189,7 @@ class ToolRow:
 class Checked:
     """What was found. `diagnostics` are rules that fit no tool: a run would refuse to start.
 
-    `absent` are the optional servers that can't be used, `last_lines` what they wrote last.
+    `quorums` are those whose approval single calls need. `absent` are the optional servers that can't be used, `last_lines` what they wrote last.
     """
 
     at: datetime
@@ -195,6 +197,7 @@ class Checked:
     servers: tuple[str, ...]
     policy: Policy
     warnings: tuple[Text, ...]
+    quorums: tuple[Quorum, ...] = ()
     tools: tuple[ToolRow, ...] = ()
     diagnostics: tuple[Text, ...] = ()
     absent: tuple[str, ...] = ()
@@ -277,12 +280,13 @@ async def _read(environment: Environment, settings: Settings) -> Checked:
         )
     finally:
         await models.aclose()
-    costs = ceilings(settings)
+    costs, profile = ceilings(settings), settings.profile(allow_requester_default=True)
     return Checked(
         at=clock.now(),
         agents=agents,
         servers=tuple(server.name for server in settings.servers),
-        policy=settings.profile(allow_requester_default=True).policy,
+        policy=profile.policy,
+        quorums=quorums_in(profile),
         warnings=(*settings.warnings, *_unknown_models(settings), *_without_servers(settings)),
         costs=costs,
         whole_cost=run_ceiling(settings, costs),

@@ -156,8 +156,8 @@ class AdminService:
         chosen = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, channel_settings)
         lines = [self._from(chosen), *self._elsewhere(chosen, request, channel_settings)]
         lines.append(await self._who_approves(chosen, request, channel_settings))
-        policy = await rule_here(chosen, request.place.settings_channel, channel_settings)
-        return done_card(*lines, *([] if policy is None else await self._about_channel(policy, request)))
+        policy = await names_here(chosen, request.place.settings_channel, channel_settings)
+        return done_card(*lines, *([] if policy is None else await self._about_channels(policy, request)))
 
     def _elsewhere(
         self, chosen: Chosen, request: _AdminRequest, channel_settings: Mapping[tuple[str, str], ChatSetting]
@@ -259,21 +259,24 @@ class AdminService:
         if policy is None:
             return []
         rule = with_pins(policy, pins_in(channel_settings))
-        notes = await self._about_channel(policy, request)
+        notes = await self._about_channels(
+            await names_here(chosen, request.place.settings_channel, channel_settings) or policy, request
+        )
         if await self.coordinator.leaves_nobody(rule, Authors(requester=request.by)):
             notes.append(catalog.rich("approvers.only_you"))
         return notes
 
-    async def _about_channel(self, policy: Policy, request: _AdminRequest) -> list[RichText]:
-        """In which channel plans are shown besides, or why they can't be."""
-        if not policy.approvals_channel:
-            return []
+    async def _about_channels(self, policy: Policy, request: _AdminRequest) -> list[RichText]:
+        """In which channels plans are shown besides, or why they can't be."""
         directory = self.name_pins.directories.get(request.place.platform)
-        try:
-            reason = await trouble_in(directory, request.by.tenant, policy.approvals_channel)
-        except RateLimited:
-            reason = catalog.text("approvals_channel.not_told")
-        return [alert_of(policy.approvals_channel, reason).line if reason else routed(policy)]
+        shut: list[RichText] = []
+        for channel in policy.channels():
+            try:
+                reason = await trouble_in(directory, request.by.tenant, channel)
+            except RateLimited:
+                reason = catalog.text("approvals_channel.not_told")
+            shut += [alert_of(channel, reason).line] if reason else []
+        return shut or [*routed(policy)]
 
     async def _by_id(self, request: _AdminRequest, typed: Approvers) -> Approvers:
         """What was typed, with an id for each name.

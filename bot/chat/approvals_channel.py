@@ -1,14 +1,21 @@
-"""The channel in which a configuration has plans shown that wait: whether a card may stand there, and why it does not.
+"""The channels in which a configuration has plans shown that wait: whether a card may stand there, and why it does not.
+
+One is the whole configuration's (`approval.channel`); the others are of those whose approval single calls need, and have the
+card while their places are not filled (`tools[].approvers[].channel`).
 
 A plan that was asked for where not everybody can read is not shown there, unless the configuration says so: whoever writes a
 rule of approval is not thereby let into private channels. What is in a private thread never leaves it.
 """
 
+from collections.abc import Sequence
+
+from bot.cards.parts import places
 from bot.cards.text import one_line
 from bot.chat.platform import CardTooLarge, ChannelRef, KnowsChannels, MessageNotFound, MissingPermission
 from bot.i18n import catalog
 from bot.message import Alert, Mention, RichText
 from coordination.domain.policy import Policy
+from coordination.domain.states import AwaitingDecision, NeedsHuman
 
 _NAME = "channel:"
 _REASON = 300
@@ -30,9 +37,12 @@ def channel_named(copy: str) -> str:
     return copy.removeprefix(_NAME)
 
 
-def is_elsewhere(policy: Policy, place: ChannelRef) -> bool:
-    """Whether a plan has another channel to be shown in than the one that its card is in anyway."""
-    return bool(policy.approvals_channel) and policy.approvals_channel not in (place.channel, place.within)
+def channels_of(state: AwaitingDecision | NeedsHuman, place: ChannelRef) -> Sequence[str]:
+    """The channels where a plan is to be shown now, besides the one that its card is in anyway."""
+    policy = state.plan.policy
+    # A call in doubt is nobody's place: what stands stays, and only the configuration's channel may get the card yet.
+    named = policy.channels(state.approvals) if isinstance(state, AwaitingDecision) else (policy.approvals_channel,)
+    return [each for each in named if each and each not in (place.channel, place.within)]
 
 
 async def check_open(chat: KnowsChannels, policy: Policy, place: ChannelRef, channel: str) -> None:
@@ -63,12 +73,18 @@ def alert_of(channel: str, note: str) -> Alert:
     return Alert(line=catalog.rich("approvals_channel.refused", channel=_mention(channel), reason=note))
 
 
-def routed(policy: Policy) -> RichText:
-    """Where plans under a rule are shown besides; nothing where they are not."""
-    if not policy.approvals_channel:
-        return ()
+def routed(policy: Policy) -> Sequence[RichText]:
+    """Where plans under a rule are shown besides, and where those are that need certain people because of single calls."""
     key = "approvals_channel.shows_all" if policy.shows_private else "approvals_channel.shows"
-    return catalog.rich(key, channel=_mention(policy.approvals_channel))
+    lines = [catalog.rich(key, channel=_mention(policy.approvals_channel))] if policy.approvals_channel else []
+    named = [(channel, each) for each in policy.quorums for channel in each.channels]
+    return [
+        *lines,
+        *(
+            catalog.rich("approvals_channel.shows_place", channel=_mention(channel), places=places((each,)))
+            for channel, each in named
+        ),
+    ]
 
 
 async def trouble_in(chat: object, tenant: str, channel: str) -> str:

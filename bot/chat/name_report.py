@@ -63,10 +63,10 @@ class NameReport:
         return [Checkup(is_well=True, text=catalog.text("names.open", count=len(names), names=shown))]
 
     async def _channels(self, directory: NameDirectory, tenant: str) -> list[Checkup]:
-        """A line for each configuration that names a channel of approvals."""
+        """A line for each channel of approvals that a configuration or one of its rules for tools names."""
         found: list[Checkup] = []
         for name, policy in await self._policies(tenant):
-            if channel := policy.approvals_channel:
+            for channel in policy.channels():
                 what = {"where": catalog.text("names.config", name=name), "channel": channel}
                 try:
                     reason = await trouble_in(directory, tenant, channel)

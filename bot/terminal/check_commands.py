@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -86,7 +87,7 @@ def _summary(console: Console, checked: Checked) -> Table:
     servers: list[str] = [
         catalog.text(_state_of(server, checked), server=visible(server)) for server in checked.servers
     ]
-    lines = (approvers(checked.policy), routed(checked.policy))
+    lines = (approvers(checked.policy), *routed(replace(checked.policy, quorums=checked.quorums)))
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
         "servers": servers or [catalog.text("check.no_servers")],

@@ -1,6 +1,5 @@
 """Every section of a configuration, ours and MassGen's, as pydantic models: keys, types, ranges, defaults."""
 
-import re
 from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
 
@@ -36,7 +35,7 @@ from coordination.config.massgen_keys import OWN_DISPLAY
 from coordination.config.section_reader import SECTIONS, Section
 from coordination.config.server_sections import Servers
 from coordination.config.tool_conditions import When
-from coordination.config.tool_needs import ArgumentPath, FromRead, RuleApprovers, check_met, needs_of
+from coordination.config.tool_needs import ArgumentPath, FromRead, RuleApprovers, check_channel, check_met, needs_of
 from coordination.config.tool_previews import PreconditionKeys, ShownBefore
 from coordination.config.tool_undo import UndoKeys
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
@@ -47,7 +46,6 @@ from coordination.run_options import RunOptions, Strictness
 from coordination.text import Text
 
 _DEFAULTS = RunOptions()
-_CHANNEL = re.compile(r"\d{17,20}|[CG][A-Z0-9]{2,24}")
 
 Grade: TypeAlias = Annotated[Strictness, AsWritten]
 
@@ -365,11 +363,7 @@ class ApprovalKeys(Section):
                 count=users,
             )
             report.expect(self.table.place_of("required"), found, Text("no more than there are users"))
-        if self.channel and not _CHANNEL.fullmatch(self.channel):
-            expected = Text("the id of a channel in Discord (17 to 20 digits) or Slack (C and more)")
-            report.expect(self.table.place_of("channel"), Text("{channel}", channel=repr(self.channel)), expected)
-        if self.channel_shows_private and not self.channel:
-            report.expect(self.table.place_of("channel_shows_private"), Text("no channel"), Text("channel beside it"))
+        check_channel(self.channel, self.table.place_of("channel"), report)
         return True
 
 
@@ -431,6 +425,17 @@ class Configuration(Section):
     approval: ApprovalKeys | None = None
     ask: AskKeys | None = None
     limits: LimitKeys | None = None
+
+    @override
+    def is_coherent(self, report: Diagnostics) -> bool:
+        approval = self.approval
+        of_rules = (each for rule in self.tools for each in (*rule.approvers, *(rule.if_from_read or ())))
+        if approval is None or not approval.channel_shows_private:
+            return True
+        if not approval.channel and not any(each.channel for each in of_rules):
+            place = approval.table.place_of("channel_shows_private")
+            report.expect(place, Text("no channel"), Text("channel beside it"))
+        return True
 
     @classmethod
     @override

@@ -1,12 +1,13 @@
 """Whose approval a rule wants, and what else it asks for beside that people are asked: read from the file, as needs."""
 
+import re
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr, ValidationInfo
 from typing_extensions import override
 
 from coordination.config.diagnostics import Diagnostics, Place
-from coordination.config.key_types import AsTyped, AsWritten, OneLines, items_of, seconds, usable
+from coordination.config.key_types import AsTyped, AsWritten, OneLine, OneLines, items_of, seconds, usable
 from coordination.config.section_reader import Section, report_of
 from coordination.config.yaml_tree import Listing, Scalar, Table, kind_of
 from coordination.domain.canonical_json import canonical, digest
@@ -15,6 +16,7 @@ from coordination.domain.policy import Authors, Policy, leaves_nobody, policy_ac
 from coordination.domain.quorums import Needs, Quorum, side_by_side
 from coordination.text import Text
 
+_CHANNEL = re.compile(r"\d{17,20}|[CG][A-Z0-9]{2,24}")
 _MOST = 10
 _SHORT = 12
 
@@ -29,13 +31,24 @@ class QuorumKeys(Section):
     roles: OneLines = ()
     users: OneLines = ()
     required: Annotated[StrictInt, Field(ge=1, le=20), AsTyped] = 1
+    channel: OneLine = ""
 
     @override
     def is_coherent(self, report: Diagnostics) -> bool:
         is_one_of_many = isinstance(self.table.place.path[-1], int)
         if is_one_of_many and not self.roles and not self.users:
             report.expect(self.table.place, Text("an entry that names nobody"), Text("roles or users"))
+        elif self.channel and not self.roles and not self.users:
+            report.expect(self.table.place_of("channel"), Text("a channel of nobody"), Text("roles or users beside it"))
+        check_channel(self.channel, self.table.place_of("channel"), report)
         return True
+
+
+def check_channel(channel: str, place: Place, report: Diagnostics) -> None:
+    """Complain of what can't be the id of a channel; of no channel nothing is said."""
+    if channel and not _CHANNEL.fullmatch(channel):
+        expected = Text("the id of a channel in Discord (17 to 20 digits) or Slack (C and more)")
+        report.expect(place, Text("{channel}", channel=repr(channel)), expected)
 
 
 def _one_or_many(value: object, info: ValidationInfo) -> object:
@@ -95,7 +108,15 @@ def needs_of(
     requires_read: str | None = None,
 ) -> Needs:
     """What a rule with these keys asks for."""
-    quorums = [Quorum(roles=each.roles, users=each.users, required=each.required) for each in approvers]
+    quorums = [
+        Quorum(
+            roles=each.roles,
+            users=each.users,
+            required=each.required,
+            channels=(each.channel,) if each.channel else (),
+        )
+        for each in approvers
+    ]
     return Needs(
         quorums=side_by_side(quorums),
         expires_after=None if expires is None else seconds(expires),

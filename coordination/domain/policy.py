@@ -184,6 +184,12 @@ class Policy:
         """How many different people must approve."""
         return sum(each.required for each in self.places)
 
+    def channels(self, approvals: Sequence[Person] = ()) -> tuple[str, ...]:
+        """Where a plan is shown besides, after these approvals: its own channel, and those of the places that are left."""
+        left = seated(self.places, approvals).waiting
+        named = [channel for each in left for channel in each.channels]
+        return tuple(dict.fromkeys(filter(None, (self.approvals_channel, *named))))
+
     def names(self, person: Person) -> bool:
         """Whether the person has a say, self-approval aside."""
         if self.excludes(person):

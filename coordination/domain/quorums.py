@@ -4,7 +4,7 @@ Nobody counts for two: people are matched to the places that are to be filled, a
 place to another, but never loses one. So an approval that fills no further place now fills none later either.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -36,11 +36,14 @@ class Quorum:
     Attributes:
         roles: ids of roles, any of which is enough.
         users: ids of accounts that count by themselves.
+        channels: ids of the channels in a chat where a plan that waits for these people is shown besides. Whom it takes does
+            not depend on where they read it, so quorums that differ in nothing else are the same.
     """
 
     roles: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     required: int = 1
+    channels: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def is_open(self) -> bool:
@@ -52,8 +55,9 @@ class Quorum:
         return self.is_open or person.id in self.users or not set(self.roles).isdisjoint(person.roles)
 
     def as_json(self) -> Json:
-        """As it enters a plan's digest."""
-        return {"roles": list(self.roles), "users": list(self.users), "required": self.required}
+        """As it enters a plan's digest; what plans did not have once is there only where it is set."""
+        shown: dict[str, Json] = {"channels": list(self.channels)} if self.channels else {}
+        return {"roles": list(self.roles), "users": list(self.users), "required": self.required, **shown}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,7 @@ class Needs:
 
     def and_also(self, other: "Needs") -> "Needs":
         """Both."""
-        if not other or other == self:
+        if not other:
             return self
         limits = [each.expires_after for each in (self, other) if each.expires_after is not None]
         return Needs(
@@ -125,30 +129,24 @@ def all_of(needs: Iterable[Needs]) -> Needs:
 
 def union(one: Sequence[Quorum], other: Sequence[Quorum]) -> tuple[Quorum, ...]:
     """Everybody whom either takes: of the same people, as many as the one that takes more."""
-    most: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
-    for each in (*one, *other):
-        people = _people(each)
-        most[people] = max(each.required, most.get(people, 0))
-    return _listed(most)
+    return _merged((*one, *other), max)
 
 
 def side_by_side(quorums: Iterable[Quorum]) -> tuple[Quorum, ...]:
     """What one rule lists, where all is needed: the same people twice are twice as many."""
-    sums: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
+    return _merged(quorums, int.__add__)
+
+
+def _merged(quorums: Iterable[Quorum], together: Callable[[int, int], int]) -> tuple[Quorum, ...]:
+    """Each set of people once, shown in every channel that is named for it."""
+    found: dict[tuple[tuple[str, ...], tuple[str, ...]], Quorum] = {}
     for each in quorums:
-        people = _people(each)
-        sums[people] = each.required + sums.get(people, 0)
-    return _listed(sums)
-
-
-def _people(each: Quorum) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return tuple(sorted(set(each.roles))), tuple(sorted(set(each.users)))
-
-
-def _listed(required: dict[tuple[tuple[str, ...], tuple[str, ...]], int]) -> tuple[Quorum, ...]:
-    return tuple(
-        Quorum(roles=roles, users=users, required=number) for (roles, users), number in sorted(required.items())
-    )
+        people = tuple(sorted(set(each.roles))), tuple(sorted(set(each.users)))
+        before = found.get(people)
+        number = each.required if before is None else together(before.required, each.required)
+        channels = (*each.channels, *(before.channels if before is not None else ()))
+        found[people] = Quorum(roles=people[0], users=people[1], required=number, channels=tuple(sorted(set(channels))))
+    return tuple(quorum for _, quorum in sorted(found.items(), key=lambda item: item[0]))
 
 
 @dataclass
@@ -175,9 +173,15 @@ class Seats(Generic[M]):
         return tuple(self._taken[index])
 
     @property
+    def waiting(self) -> tuple[Quorum, ...]:
+        """The quorums that have places left."""
+        pairs = zip(self._taken, self.quorums, strict=True)
+        return tuple(each for taken, each in pairs if len(taken) < each.required)
+
+    @property
     def are_full(self) -> bool:
         """Whether every place is taken."""
-        return all(len(taken) >= each.required for taken, each in zip(self._taken, self.quorums, strict=True))
+        return not self.waiting
 
     def _seat(self, person: M, tried: set[int]) -> bool:
         for index, quorum in enumerate(self.quorums):

@@ -86,6 +86,7 @@ _YOUNGER = (
     b',"operator":""',
     b',"approvals_channel":""',
     b',"shows_private":false',
+    b',"channels":[]',
     b',"previews":[]',
     b',"describes":false',
     b',"beside":""',

@@ -681,15 +681,15 @@ MUTANTS = [
     Mutant(
         "the last call says how many it takes",
         "domain/quorums.py",
-        "max(each.required, most.get(people, 0))",
-        "each.required",
+        "_merged((*one, *other), max)",
+        "_merged((*one, *other), lambda _, last: last)",
         (SEATS,),
     ),
     Mutant(
         "an entry that is listed twice counts once",
         "domain/quorums.py",
-        "each.required + sums.get(people, 0)",
-        "each.required",
+        "_merged(quorums, int.__add__)",
+        "_merged(quorums, max)",
         (QUORUMS,),
     ),
     Mutant(

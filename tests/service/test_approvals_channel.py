@@ -12,7 +12,11 @@ from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef
 from bot.chat.store import Done
 from bot.message import Action, Card, Mention
 from coordination.domain import events as e
-from coordination.domain.policy import Policy
+from coordination.domain.plan import Plan, PlannedCall
+from coordination.domain.policy import Person, Policy
+from coordination.domain.quorums import Needs, Quorum
+from coordination.domain.states import AwaitingDecision
+from coordination.domain.transitions import replay
 from tests.builders import REQUESTER
 from tests.sample_logs import POST, RUN, argued, proposed, recorded
 from tests.service.card_sync_harness import QUICK, FakePlatform, Harness, Message, alerts, eventually
@@ -57,14 +61,36 @@ class ChannelPlatform(FakePlatform):
         return [each for each in self.messages.values() if each.place.channel == APPROVALS]
 
 
-async def ask(platform: ChannelPlatform, policy: Policy = ROUTED, *, thread: str = "") -> tuple[Harness, str]:
+async def ask(
+    platform: ChannelPlatform, policy: Policy = ROUTED, *, thread: str = "", call: PlannedCall = POST
+) -> tuple[Harness, str]:
     """Rita asks, and a plan under this rule waits; its digest."""
     harness = Harness(platform=platform, intervals=replace(QUICK, patience=0.02), has_timelines=False)
-    event = proposed(POST, policy=policy)
+    event = proposed(call, policy=policy)
     plan = replace(event.plan, expires_at=harness.clock.now() + timedelta(days=1))
-    log = recorded([*argued(POST), e.PlanProposed(plan=plan, digest=plan.digest, election=event.election)])
+    log = recorded([*argued(call), e.PlanProposed(plan=plan, digest=plan.digest, election=event.election)])
     await harness.ask(log, thread=thread)
     return harness, plan.digest
+
+
+async def revised(harness: Harness, digest: str) -> None:
+    """The requester wants it shorter, and the agents plan anew, with a call that needs nobody of its own."""
+    again = proposed(replace(POST, arguments='{"title":"shorter"}'), policy=ROUTED)
+    plan = replace(again.plan, revision=2, expires_at=harness.clock.now() + timedelta(days=1))
+    await harness.add(
+        RUN,
+        e.ChangesRequested(by=REQUESTER, digest=digest, text="shorter"),
+        e.DeliberationStarted(revision=2),
+        e.AnswerAccepted(agent=1, number=2, epoch=1, text=plan.text, calls=plan.calls),
+        e.PlanProposed(plan=plan, digest=plan.digest, election=again.election),
+    )
+
+
+async def plan_of(harness: Harness) -> Plan:
+    """The plan that waits now."""
+    state = replay(await harness.log.read(RUN))
+    assert isinstance(state, AwaitingDecision)
+    return state.plan
 
 
 async def test_the_channel_gets_the_same_card_the_roles_are_called_there_once_and_both_cards_settle() -> None:
@@ -181,15 +207,7 @@ async def test_a_revision_is_asked_about_anew_and_stays_out_of_the_channel_once_
         await eventually(lambda: bool(platform.routed))
         await harness.until_told(RUN)
         platform.public.clear()
-        again = proposed(replace(POST, arguments='{"title":"shorter"}'), policy=ROUTED)
-        plan = replace(again.plan, revision=2, expires_at=harness.clock.now() + timedelta(days=1))
-        await harness.add(
-            RUN,
-            e.ChangesRequested(by=REQUESTER, digest=digest, text="shorter"),
-            e.DeliberationStarted(revision=2),
-            e.AnswerAccepted(agent=1, number=2, epoch=1, text=plan.text, calls=plan.calls),
-            e.PlanProposed(plan=plan, digest=plan.digest, election=again.election),
-        )
+        await revised(harness, digest)
         await eventually(lambda: any("not everybody can read" in each for each in platform.own_alerts))
     (old,) = platform.routed
     assert old.card.status == "Out of date"
@@ -197,7 +215,72 @@ async def test_a_revision_is_asked_about_anew_and_stays_out_of_the_channel_once_
     assert [place.channel for place, _ in platform.called] == ["c1"]
 
 
+# --- the channel of those whom a single call needs --------------------------------------------------------------------
+
+PAY = "666"
+FINANCE = Needs(quorums=(Quorum(roles=("88",), channels=(PAY,)),))
+PAYING = Policy(roles=("77",), approvals_channel=APPROVALS).with_needs(FINANCE)
+FIN = Person(tenant="here", id="fin", name="fin", roles=("88",))
+
+
+def standing(platform: ChannelPlatform, channel: str) -> list[Message]:
+    return [each for each in platform.messages.values() if each.place.channel == channel]
+
+
+async def test_the_channel_of_a_place_has_the_card_calls_its_roles_and_settles_with_the_others() -> None:
+    platform = ChannelPlatform()
+    harness, digest = await ask(platform, PAYING, call=replace(POST, needs=FINANCE))
+    async with harness.running():
+        await eventually(lambda: len(platform.called) == 2)
+        await harness.until_told(RUN)
+        (paid,), (routed_to,) = standing(platform, PAY), platform.routed
+        assert paid.card == routed_to.card
+        assert {button.target.digest for button in paid.card.buttons} == {digest}
+        called = {
+            place.channel: [each.id for each in line if isinstance(each, Mention)] for place, line in platform.called
+        }
+        assert called == {APPROVALS: ["77"], PAY: ["88"]}
+        await harness.add(RUN, e.ApprovalGiven(by=FIN, digest=digest))
+        await eventually(lambda: all("fin" in str(standing(platform, each)[0].card) for each in (PAY, APPROVALS)))
+        harness.clock.ahead += timedelta(hours=13)
+        await eventually(lambda: len(platform.said) == 2)
+        assert {place.channel for place, _ in platform.said} == {"c1", APPROVALS}, "nobody is waited for in the other"
+        await harness.add(RUN, e.PlanRejected(by=REQUESTER, digest=digest, reason="no"))
+        await harness.until_state(RUN, Done)
+    ended = [each.card.status for channel in (PAY, APPROVALS) for each in standing(platform, channel)]
+    assert ended == ["Rejected", "Rejected"]
+
+
+async def test_a_place_that_was_filled_while_nobody_looked_gets_no_card_and_a_shut_one_is_told_of() -> None:
+    platform = ChannelPlatform(shut=MissingPermission("I lack Send Messages there"))
+    harness, digest = await ask(platform, PAYING, call=replace(POST, needs=FINANCE))
+    async with harness.running():
+        await eventually(lambda: len(platform.own_alerts) == 2)
+        await harness.add(RUN, e.ApprovalGiven(by=FIN, digest=digest))
+        await eventually(lambda: len(platform.own_alerts) == 1)
+        platform.shut = None
+        await eventually(lambda: bool(platform.routed))
+        await harness.until_told(RUN)
+    assert standing(platform, PAY) == []
+
+
+async def test_a_revision_without_such_a_call_leaves_a_word_there_that_the_card_is_out_of_date() -> None:
+    platform = ChannelPlatform()
+    harness, digest = await ask(platform, replace(PAYING, is_quiet=True), call=replace(POST, needs=FINANCE))
+    async with harness.running():
+        await eventually(lambda: bool(standing(platform, PAY)))
+        await harness.until_told(RUN)
+        await revised(harness, digest)
+        await eventually(lambda: standing(platform, PAY)[0].card.status == "Out of date")
+        await eventually(lambda: len(platform.routed) == 2)
+        await harness.until_told(RUN)
+        await harness.add(RUN, e.PlanRejected(by=REQUESTER, digest=(await plan_of(harness)).digest, reason="no"))
+        await harness.until_state(RUN, Done)
+    assert len(standing(platform, PAY)) == 1
+
+
 def test_a_rule_says_where_its_plans_are_shown() -> None:
-    assert routed(Policy()) == ()
+    assert routed(Policy()) == []
     assert "unless" in repr(routed(ROUTED))
+    assert "Plans that need " in repr(routed(PAYING)[1])
     assert "also those" in repr(routed(replace(ROUTED, shows_private=True)))

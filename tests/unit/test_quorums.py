@@ -324,3 +324,48 @@ def test_a_word_of_one_whom_no_call_needs_settles_nothing() -> None:
         expires_at=state.plan.expires_at,
     )
     assert refusal is Refusal.NOT_AN_APPROVER
+
+
+# --- where they read it -----------------------------------------------------------------------------------------------
+
+PAY, MONEY = "C0PAY", "C0MONEY"
+
+
+def test_the_same_people_are_shown_a_plan_in_every_channel_that_is_named_for_them_and_are_still_the_same() -> None:
+    pay, money = replace(FINANCE, channels=(PAY,)), replace(FINANCE, required=2, channels=(MONEY,))
+    for both in (union([pay], [money]), union([money], [pay])):
+        assert [(each.required, each.channels) for each in both] == [(2, (MONEY, PAY))]
+    assert [(each.required, each.channels) for each in side_by_side([pay, money, BOARD])] == [
+        (1, ()),
+        (3, (MONEY, PAY)),
+    ]
+    assert pay == FINANCE
+    together = Needs(quorums=(FINANCE,)).and_also(Needs(quorums=(pay,)))
+    assert [each.channels for each in together.quorums] == [(PAY,)]
+
+
+def test_a_channel_enters_the_digest_where_one_is_named_and_only_there() -> None:
+    assert replace(FINANCE, channels=(PAY,)).as_json() == {
+        "roles": ["finance"],
+        "users": [],
+        "required": 1,
+        "channels": [PAY],
+    }
+    assert "channels" not in str(FINANCE.as_json())
+    shown, hidden = (a_plan(needing(replace(FINANCE, channels=each))) for each in ((PAY,), ()))
+    assert shown.digest != hidden.digest
+
+
+def test_a_plan_is_shown_in_its_own_channel_and_in_those_of_places_that_are_not_filled() -> None:
+    pay, board = replace(FINANCE, channels=(PAY,)), replace(BOARD, channels=(MONEY,))
+    policy = Policy(roles=("ops",), quorums=(board, pay), approvals_channel="C0OPS")
+    assert policy.channels() == ("C0OPS", MONEY, PAY)
+    assert policy.channels([OLA, FIN]) == ("C0OPS", MONEY)
+    assert policy.channels([BOTH, OLA]) == ("C0OPS", PAY)
+    assert policy.channels([FIN, BEA, OLA]) == ("C0OPS",)
+    assert Policy().channels() == ()
+
+
+def test_a_channel_that_a_rule_names_later_asks_for_nobody_again() -> None:
+    before = Policy(quorums=(FINANCE,))
+    assert before.stricter(Policy(quorums=(replace(FINANCE, channels=(PAY,)),))) == before

@@ -112,6 +112,9 @@ def test_what_the_file_says_about_the_requester_holds_on_every_platform(*, allow
 def test_a_channel_of_approvals_is_named_by_its_id_as_it_is_written(channel: str) -> None:
     policy = settings_of(SMALL + f"approval: {{channel: {channel}}}\n").policy
     assert (policy.approvals_channel, policy.shows_private) == (channel, False)
+    of_rule = f"approvers: {{roles: [finance], channel: {channel}}}"
+    rule = f"tools: [{{match: '*', effect: ask, {of_rule}}}]\napproval: {{channel_shows_private: true}}\n"
+    assert settings_of(SMALL + rule).policy.shows_private
     more = settings_of(SMALL + f"approval: {{channel: {channel}, channel_shows_private: true}}\n").policy
     assert more.shows_private
 

@@ -62,6 +62,14 @@ def test_every_key_becomes_a_need() -> None:
     assert ruling(twice).needs.quorums == (Quorum(roles=("finance",), required=2),)
 
 
+@pytest.mark.parametrize("channel", ["1417773298309136445", "C0123456789"])
+def test_the_channel_of_some_approvers_is_kept_as_it_is_written(channel: str) -> None:
+    (quorum,) = ruling(
+        f"  - {{match: bank.pay, effect: ask, approvers: {{roles: [finance], channel: {channel}}}}}"
+    ).needs.quorums
+    assert quorum.channels == (channel,)
+
+
 def test_calls_of_rules_with_other_conditions_are_counted_apart() -> None:
     names = {
         ruling(f"  - {{match: bank.pay, when: {{$.amount: {amount}}}, effect: ask, per_plan: 1}}").needs.per_plan[0][0]
@@ -96,6 +104,14 @@ def test_of_two_rulings_the_stricter_effect_and_all_needs_are_left() -> None:
         ("effect: ask, approvers: [{roles: [a]}, {}]", "approvers[1]: found an entry that names nobody"),
         ("effect: ask, approvers: {role: [a]}", "approvers.role: found the unknown key role"),
         ("effect: ask, approvers: {roles: [a], required: 0}", "required: found 0; expected a number of at least 1"),
+        (
+            "effect: ask, approvers: [{roles: [a], channel: '#pay'}]",
+            "approvers[0].channel: found '#pay'; expected the id of a channel in Discord (17 to 20 digits) or Slack",
+        ),
+        (
+            "effect: ask, approvers: {required: 2, channel: C012345}",
+            "channel: found a channel of nobody; expected roles",
+        ),
         ("effect: ask, expires: soon", "expires: found 'soon'; expected a time"),
         (
             "effect: ask, approvers: {users: [U1], required: 2}",

@@ -14,8 +14,8 @@ from bot.chat.approvals_channel import (
     KeptPrivate,
     alert_of,
     channel_named,
+    channels_of,
     check_open,
-    is_elsewhere,
     name_of_copy,
     note_of,
 )
@@ -80,15 +80,14 @@ class Copies:
             ]
         return min((each for each in waits if each is not None), default=None)
 
-    async def alert(self, card: CardRecord, view: RunView) -> Alert | None:
-        """What the card has to say of the channel in which its plan should be shown and is not."""
+    async def alerts(self, card: CardRecord, view: RunView) -> tuple[Alert, ...]:
+        """What the card has to say of the channels in which its plan should be shown and is not."""
         state = view.state
-        if not isinstance(state, AwaitingDecision) or not state.plan.policy.approvals_channel:
-            return None
-        copies = await self.context.store.copies(self.run, card.tenant)
-        channel = state.plan.policy.approvals_channel
-        note = next((each.note for each in copies if each.copy == name_of_copy(channel)), "")
-        return alert_of(channel, note) if note else None
+        channels = channels_of(state, place_of(card)) if isinstance(state, AwaitingDecision) else ()
+        if not channels:
+            return ()
+        notes = {each.copy: each.note for each in await self.context.store.copies(self.run, card.tenant)}
+        return tuple(alert_of(each, note) for each in channels if (note := notes.get(name_of_copy(each), "")))
 
     # --- who gets one -------------------------------------------------------------------------------------------------
 
@@ -104,9 +103,9 @@ class Copies:
         if invited.get(self.run) == state.plan.digest:
             return None
         policy = state.plan.policy
-        if isinstance(platform, KnowsChannels) and is_elsewhere(policy, place_of(card)):
+        for channel in channels_of(state, place_of(card)) if isinstance(platform, KnowsChannels) else ():
             copy = self._wanted(card, "", state.plan)
-            await self.context.store.add_copy(replace(copy, copy=name_of_copy(policy.approvals_channel)))
+            await self.context.store.add_copy(replace(copy, copy=name_of_copy(channel)))
             self._has_none = False
         is_told = isinstance(platform, ReachesPeople) and not policy.is_quiet
         if isinstance(platform, ReachesPeople) and is_told and not place_of(card).is_private_thread:
@@ -207,6 +206,9 @@ class Copies:
             RateLimited, MessageNotFound, MissingPermission, CardTooLarge: the product would not.
         """
         state, snapshot = view.state, Snapshot(await self.context.linked(copy_of(view), card))
+        if isinstance(state, AwaitingDecision | NeedsHuman) and self._is_out_of_place(copy, card, state):
+            await self._taken_out(copy, state.plan)
+            return None
         if not copy.message:
             return await self._begun(copy, card, view, snapshot)
         if copy.shown == snapshot.fingerprint:
@@ -225,6 +227,16 @@ class Copies:
         except MessageNotFound:
             return await self._lost(copy, view)
         return None
+
+    def _is_out_of_place(self, copy: CardCopy, card: CardRecord, state: AwaitingDecision | NeedsHuman) -> bool:
+        """Whether a channel is to have no new message: the places for whose people it is are filled, or are none of this plan's."""
+        is_wanted = bool(copy.person) or channel_named(copy.copy) in channels_of(state, place_of(card))
+        return not is_wanted and (not copy.message or copy.plan != short(state.plan.digest))
+
+    async def _taken_out(self, copy: CardCopy, plan: Plan) -> None:
+        """What stands there is of an earlier plan, and says that it is out of date."""
+        if copy.message:
+            await self._renewed(copy, plan)
 
     async def _begun(self, copy: CardCopy, card: CardRecord, view: RunView, snapshot: Snapshot) -> float | None:
         """The first post of an attempt, while there is something to decide; after that only if one may stand already."""

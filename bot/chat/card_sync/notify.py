@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import get_args
@@ -11,7 +11,7 @@ from bot.cards.parts import approvers, asked_by
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.text import one_line, visible
-from bot.chat.approvals_channel import name_of_copy
+from bot.chat.approvals_channel import channels_of, name_of_copy
 from bot.chat.card_sync.context import SyncContext, place_of, requester_of, timeline_place
 from bot.chat.card_sync.snapshot import ENDED
 from bot.chat.platform import (
@@ -143,9 +143,9 @@ class Notifier:
         match view.state:
             case s.AwaitingDecision(plan=plan):
                 found = schedule(plan, self.context.clock.now(), card.reminded)
-                copy = await self._in_channel(card, plan)
-                # Whether the roles are called in the channel or here is known once the card stands there, or can't.
-                is_settled = copy is None or bool(copy.message or copy.note) or copy.is_over
+                copies = await self._in_channels(card, view.state)
+                # Whether the roles are called in the channels or here is known once the card stands there, or can't.
+                is_settled = all(copy.message or copy.note or copy.is_over for copy in copies)
                 if found.due is not None and (is_settled or found.due != "new"):
                     notice = reminder_card(view, plan, found.due)
                     is_first = found.due == "new"
@@ -154,7 +154,7 @@ class Notifier:
                     )
                     people = [] if is_copied else _named(card, plan, view)
                     audience = _Audience(
-                        is_public=not is_first, people=people, called=plan if is_first else None, copy=copy
+                        is_public=not is_first, people=people, called=plan if is_first else None, copies=copies
                     )
                     sent = PlanReminder(plan=short(plan.digest), last=found.due)
                     card = await self._remind(card, notice, audience, sent)
@@ -175,12 +175,13 @@ class Notifier:
         try:
             if audience.is_public:
                 await self.context.platform.post_text(place_of(card), notice)
-                if audience.place is not None:
-                    await self.context.platform.post_text(audience.place, notice)
+                for place in audience.places.values():
+                    await self.context.platform.post_text(place, notice)
             for person in audience.people:
                 await self.context.platform.notify_user(person, place_of(card), notice)
             if audience.called is not None:
-                await self._call(card, audience.called, audience.place)
+                for roles, where in _calls(audience.called, audience.places):
+                    await self._call(card, audience.called, roles, where)
         except RateLimited:
             await self.context.saved(card, replace(card, reminded=before))
             raise
@@ -188,26 +189,26 @@ class Notifier:
             _log.warning("run %s: not everybody could be told what waits: %s", card.run, error)
         return card
 
-    async def _in_channel(self, card: CardRecord, plan: Plan) -> CardCopy | None:
-        """The copy in the channel that a configuration names, if there is one."""
-        channel = plan.policy.approvals_channel
-        copies = await self.context.store.copies(card.run, card.tenant) if channel else ()
-        return next((each for each in copies if each.copy == name_of_copy(channel)), None)
+    async def _in_channels(self, card: CardRecord, state: s.AwaitingDecision) -> list[CardCopy]:
+        """The copies in the channels where a plan is to be shown now."""
+        wanted = [name_of_copy(each) for each in channels_of(state, place_of(card))]
+        copies = await self.context.store.copies(card.run, card.tenant) if wanted else ()
+        return [each for each in copies if each.copy in wanted]
 
-    async def _call(self, card: CardRecord, plan: Plan, elsewhere: ChannelRef | None) -> None:
-        """Notify the roles that may decide, by one line in the thread, or `elsewhere`; rather not at all than twice.
+    async def _call(self, card: CardRecord, plan: Plan, named: Sequence[str], elsewhere: ChannelRef | None) -> None:
+        """Notify roles that may decide, by one line in the thread, or `elsewhere`; rather not at all than twice.
 
         In a private thread nobody is called: that would let them in.
         """
-        named = dict.fromkeys(role for each in plan.policy.places for role in each.roles)
-        if plan.policy.is_quiet or not named or place_of(card).is_private_thread:
+        if plan.policy.is_quiet or place_of(card).is_private_thread:
             return
         roles = [(Mention(role, one_line(role, _NAME), "role", is_linked=True),) for role in named]
         until = Timestamp(plan.expires_at, is_countdown=True)
         line = catalog.rich("card_sync.call", approvers=joined(roles, " "), until=until)
         place = elsewhere or (timeline_place(card) if card.story else place_of(card))
         try:
-            await self.context.platform.call(place, line, once=f"{card.run}:{short(plan.digest)}")
+            once = f"{card.run}:{short(plan.digest)}" + (f":{elsewhere.channel}" if elsewhere is not None else "")
+            await self.context.platform.call(place, line, once=once)
         except RateLimited:
             if self.context.platform.posts_once:
                 raise
@@ -248,20 +249,37 @@ class Notifier:
 class _Audience:
     """Who is told: the place of the card, if it `is_public`, some people by themselves, and the roles of a plan.
 
-    Where a `copy` stands in a channel, that is told as well, and the roles are called there.
+    Where `copies` stand in channels, those are told as well, and the roles are called there.
     """
 
     is_public: bool
     people: list[Person]
     called: Plan | None = None
-    copy: CardCopy | None = None
+    copies: Sequence[CardCopy] = ()
 
     @property
-    def place(self) -> ChannelRef | None:
-        """The channel where a copy stands; None: in none."""
-        if self.copy is None or not self.copy.message:
-            return None
-        return ChannelRef(platform=self.copy.platform, tenant=self.copy.tenant, channel=self.copy.channel)
+    def places(self) -> Mapping[str, ChannelRef]:
+        """The channels where a copy stands, by their ids."""
+        return {
+            each.channel: ChannelRef(platform=each.platform, tenant=each.tenant, channel=each.channel)
+            for each in self.copies
+            if each.message
+        }
+
+
+def _calls(plan: Plan, places: Mapping[str, ChannelRef]) -> list[tuple[list[str], ChannelRef | None]]:
+    """Which roles are called where: those of a place in its own channels, all others in the configuration's.
+
+    Where the card does not stand they are called below the run's own card, which is told as None.
+    """
+    usual = places.get(plan.policy.approvals_channel)
+    called: dict[str, tuple[list[str], ChannelRef | None]] = {}
+    for each in plan.policy.places:
+        own: list[ChannelRef | None] = [places[channel] for channel in each.channels if channel in places]
+        for where in own or [usual]:
+            roles, _ = called.setdefault("" if where is None else where.channel, ([], where))
+            roles += [role for role in each.roles if role not in roles]
+    return [(roles, where) for roles, where in called.values() if roles]
 
 
 def accounts_in(policy: Policy) -> Sequence[str]:

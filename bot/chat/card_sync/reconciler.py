@@ -45,10 +45,10 @@ class NoChannelForCard(Exception):
 
 @dataclass
 class CardPublisher:
-    """One card. What can't be shown whole is remembered, and not tried again. `alert` is what it says besides."""
+    """One card. What can't be shown whole is remembered, and not tried again. `alerts` are what it says besides."""
 
     context: SyncContext
-    alert: Alert | None = None
+    alerts: tuple[Alert, ...] = ()
     _too_large: set[str] = field(default_factory=set[str])
 
     async def publish(self, card: CardRecord, view: RunView, *, is_check_due: bool = False) -> CardRecord:
@@ -97,7 +97,7 @@ class CardPublisher:
     def snapshot(self, view: RunView) -> Snapshot:
         """What the card should show now."""
         context = self.context
-        whole = snapshot_of(view, context.clock.now(), refresh=context.intervals.refresh, alert=self.alert)
+        whole = snapshot_of(view, context.clock.now(), refresh=context.intervals.refresh, alerts=self.alerts)
         return without_plan(whole) if whole.fingerprint in self._too_large else whole
 
     def patience(self, card: CardRecord) -> float:
@@ -314,7 +314,7 @@ class Reconciler:
         view = await self._read_for_others(card)
         if view is None:
             return await self._without_run(card)
-        self._publisher.alert = await self._copies.alert(card, view)
+        self._publisher.alerts = await self._copies.alerts(card, view)
         try:
             card = await self._publisher.publish(card, view, is_check_due=self.is_check_due)
         except RateLimited:

@@ -33,13 +33,13 @@ class Snapshot:
         return hashlib.sha256(repr(self.card).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def snapshot_of(view: RunView, now: datetime, *, refresh: float, alert: Alert | None = None) -> Snapshot:
+def snapshot_of(view: RunView, now: datetime, *, refresh: float, alerts: tuple[Alert, ...] = ()) -> Snapshot:
     """The picture of a run, with what is to be said besides.
 
     Its clock moves with every event, and every `refresh` seconds while it is at work.
     """
     card = card_for(view, _moment(view, now, refresh))
-    return Snapshot(card if alert is None else replace(card, sections=(*card.sections, alert)))
+    return Snapshot(replace(card, sections=(*card.sections, *alerts)))
 
 
 def copy_of(view: RunView) -> Card:
