@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from coordination.storage.audit import Finding, verify_rows
 from coordination.storage.database import open_engine, parse_url, plainly
-from coordination.storage.schema import check, events, pruned_runs, runs
+from coordination.storage.schema import budget_warnings, check, events, pruned_runs, runs
 from coordination.storage.sql_run_log import time_text
 
 ENDED = ("finished", "answered", "rejected", "expired", "cancelled", "failed")
@@ -92,6 +92,8 @@ def forget(url: str, person: str, tenant: str, *, at: datetime, removes: bool = 
     with _writing(url) as engine:
         pruned = _prune(engine, concerns, at, removes=removes)
         wrong = {finding.run for finding in pruned.findings}
+        if removes:
+            _forget_budgets(engine, person, tenant)
         with engine.connect() as connection:
             left = connection.execute(sa.select(runs.c.run).where(concerns).order_by(runs.c.run)).scalars().all()
             entries = 0
@@ -101,6 +103,13 @@ def forget(url: str, person: str, tenant: str, *, at: datetime, removes: bool = 
                 ).scalar_one()
     unfinished = [run for run in left if run not in wrong] if removes else []
     return Forgotten(runs=pruned.runs, unfinished=unfinished, entries=entries, findings=pruned.findings)
+
+
+def _forget_budgets(engine: sa.Engine, person: str, tenant: str) -> None:
+    """What administrators are told of a person's own budgets; nobody keeps it for long anyway."""
+    theirs = sa.and_(budget_warnings.c.whose == person, *([budget_warnings.c.tenant == tenant] if tenant else []))
+    with engine.begin() as connection:
+        connection.execute(sa.delete(budget_warnings).where(theirs))
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from coordination.domain import events as e
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.transitions import evolve
 from coordination.ports import BudgetWarning
+from coordination.storage.budget_warnings import SqlBudgetWarnings
+from coordination.storage.prune import forget
 from coordination.storage.usage import SqlUsage
 from tests.builders import START, a_request
 from tests.contract.logs import sql_bench
@@ -78,7 +80,7 @@ def test_without_budgets_or_with_a_file_that_can_not_be_read_only_the_sums_are_s
     assert "midnight" not in text
 
 
-def test_a_terminal_says_once_that_most_of_a_budget_is_used(tmp_path: Path) -> None:
+def test_a_terminal_says_once_that_most_of_a_budget_is_used_and_forgets_whose_it_was(tmp_path: Path) -> None:
     warning = BudgetWarning(
         tenant="console", limit="money_per_user_per_day", whose="uid:1", name="rita", day="2026-11-22", spent=4, most=5
     )
@@ -90,6 +92,13 @@ def test_a_terminal_says_once_that_most_of_a_budget_is_used(tmp_path: Path) -> N
             await usage.warn(replace(warning, tenant="discord:1"))
             await tell_budgets(context, START)
             await tell_budgets(context, START)
+            for number in ("uid:1", "uid:2"):
+                await usage.warn(replace(warning, whose=number, day="2026-11-23"))
+            forget(sqlite_url(tmp_path), "uid:1", "", at=START, removes=False)
+            forget(sqlite_url(tmp_path), "uid:1", "discord:1", at=START)
+            forget(sqlite_url(tmp_path), "uid:1", "", at=START)
+            async with SqlBudgetWarnings.open(sqlite_url(tmp_path)) as left:
+                assert [each.whose for each in await left.take("console", START)] == ["uid:2"]
 
     asyncio.run(story())
     (line,) = context.stderr.getvalue().splitlines()  # type: ignore[attr-defined]  # likewise

@@ -13,8 +13,11 @@ from bot.i18n import ENGLISH
 from bot.message import Mention, RichText, StyledText, Timestamp
 from bot.variables import Environment
 from coordination.domain.policy import Person
+from coordination.errors import StorageError
 from coordination.ports import BudgetWarning
+from coordination.text import Text
 from tests.builders import START
+from tests.sample_logs import waiting
 from tests.service.card_sync_harness import FakePlatform, Harness, MovedClock
 
 TENANT = "discord:1"
@@ -60,11 +63,11 @@ def entry(by: str, what: str = "set config") -> AuditEntry:
 
 def notices(platform: FakePlatform, *entries: AuditEntry, admins: str = "", times: int = 1) -> BudgetNotices:
     environment = Environment({"MASSGEN_BOT_ADMINS": admins})
-    waiting = [[WARNING] for _ in range(times)]
+    untold = [[WARNING] for _ in range(times)]
 
     async def take(scope: str) -> Sequence[BudgetWarning]:
         assert scope == platform.name
-        return waiting.pop() if waiting else []
+        return untold.pop() if untold else []
 
     async def audit_entries(tenant: str, limit: int) -> Sequence[AuditEntry]:
         return [each for each in entries if each.tenant == tenant][:limit]
@@ -106,6 +109,20 @@ async def test_the_leader_tells_once() -> None:
     async with harness.running():
         await harness.platform.until(lambda: bool(harness.platform.private_messages))
     assert len(harness.platform.private_messages) == 1
+
+
+@pytest.mark.parametrize("error", [StorageError(Text("away")), RuntimeError("nobody foresaw this")])
+async def test_a_notice_that_fails_takes_no_card_with_it(error: Exception) -> None:
+    harness, tried = Harness(), list[Exception]()
+
+    async def fail() -> None:
+        tried.append(error)
+        raise error
+
+    harness.tell_administrators = fail
+    await harness.ask(waiting())
+    async with harness.running():
+        await harness.platform.until(lambda: bool(harness.platform.messages and tried))
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,8 @@ class CardSync:
         while tell is not None and not ending.is_set():
             try:
                 await tell()
+            except (StorageError, OwnershipLostError) as error:
+                _log.info("administrators can't be told of budgets now: %s", error)
             except Exception:  # noqa: BLE001 - a notice that can't be sent must not take the cards with it
                 _log.warning("administrators could not be told of a budget", exc_info=True)
             with contextlib.suppress(TimeoutError):
