@@ -3,19 +3,24 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from bot.cards.error_messages import plain_text
+from bot.cards.parts import spending
+from bot.cards.run_view import RunView, next_view, view_of
 from bot.cards.text import visible
 from bot.database_admin import anchor_of, compare_with, export_run, text_of, verify_log
-from bot.i18n import catalog
+from bot.i18n import catalog, joined
 from bot.log_access import open_reading
 from bot.run_lookup import named_run
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.operator_commands import print_findings
+from bot.terminal.screen import LineScreen, console_on
 from coordination.storage.anchor import head_of
 from coordination.storage.audit import Finding
-from coordination.storage.signed_export import sign, verify_signed
+from coordination.storage.signed_export import Shown, sign, verify_signed
 from coordination.storage.time_stamps import verify_stamp
 
 
@@ -62,6 +67,41 @@ def verify_file(context: CliContext, file: str, key: str) -> Exit:
     run, head = visible(verified.run), visible(verified.head)
     context.print_line(catalog.text("audit.signed_whole", run=run, head=head, key=verified.key_id))
     return Exit.DONE
+
+
+def show_file(context: CliContext, file: str, key: str) -> Exit:
+    """Tell the whole story of a signed export that is intact, in the same words as of a run in the database."""
+    verified = verify_signed(text_of(Path(file)), Path(key))
+    view = view_of(verified.log)
+    if view is None:
+        print_findings(context, verified.findings)
+        return Exit.FAILED
+    screen = LineScreen(console_on(context.stdout), lambda: verified.log[-1].at)
+    screen.explain(view, verified.log)
+    seen: RunView | None = None
+    for recorded in verified.log:
+        seen = next_view(seen, recorded)
+        screen.tell(recorded, seen)
+    screen.settle(view)
+    if used := spending(view):
+        context.print_line(catalog.text("audit.used", used=plain_text(joined(used, " · "))))
+    context.print_line(catalog.text("audit.shown" if verified.shown else "audit.shown_nowhere"))
+    for each in verified.shown:
+        context.print_line(f"  {_shown_line(each)}")
+    return Exit.DONE
+
+
+def _shown_line(shown: Shown) -> str:
+    words = {name: visible(value) for name, value in asdict(shown).items()}
+    if shown.person:
+        return catalog.text("audit.shown_person", **words)
+    match shown.kind:
+        case "card":
+            return catalog.text("audit.shown_card", **words)
+        case "story":
+            return catalog.text("audit.shown_story", **words)
+        case _:
+            return catalog.text("audit.shown_copy", **words)
 
 
 def anchor(context: CliContext, file: str) -> Exit:

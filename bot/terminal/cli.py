@@ -485,6 +485,17 @@ def _anchor(file: Annotated[str, typer.Argument(metavar="FILE", help=_help("help
     return audit_commands.anchor(_context, file)
 
 
+@audit.command("show", help=_help("help.audit_show"))
+@reported
+def _show_signed(
+    file: Annotated[str, typer.Argument(metavar="FILE", help=_help("help.audit_show_file"))],
+    key: Annotated[str, typer.Option("--key", metavar="FILE", help=_help("help.audit_show_key"))],
+) -> int:
+    from bot.terminal import audit_commands
+
+    return audit_commands.show_file(_context, file, key)
+
+
 @audit.command("export", help=_help("help.audit_export"))
 @reported
 def _export(

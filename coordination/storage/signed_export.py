@@ -1,13 +1,14 @@
 """A run's whole story in a signed envelope, which anyone can verify without our database.
 
 The envelope is DSSE (https://github.com/secure-systems-lab/dsse), what it holds an in-toto statement
-(https://github.com/in-toto/attestation): its subject is the run by the hash of its newest event, its predicate the events
-and the configuration that the run began with.
+(https://github.com/in-toto/attestation): its subject is the run by the hash of its newest event, its predicate the events,
+the configuration that the run began with, and where the chats' records say that it was shown, to whom.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from securesystemslib.exceptions import Error as SigningError
 from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # re-exported without a word
 
 from coordination.domain.events import RunRequested
+from coordination.domain.transitions import Recorded
 from coordination.errors import RunNotFoundError, StorageError
 from coordination.storage.audit import Finding, Row, reading, verify_export
 from coordination.storage.schema import configs, events
@@ -32,14 +34,54 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:massgen-bot:run-log:1"
 
 
+# The chats keep these, and not every log has them.
+_cards = sa.table(
+    "cards",
+    *(sa.column(name, sa.Text) for name in ("run", "tenant", "channel", "thread", "message", "posted_at", "story")),
+)
+_copies = sa.table(
+    "card_copies", *(sa.column(name, sa.Text) for name in ("run", "tenant", "channel", "person", "message", "made_at"))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One message that showed the run, as the chats' records have it: no hash covers them, only the signature.
+
+    Attributes:
+        kind: `card`, the `story` in its thread, or a `copy` elsewhere.
+        channel: the channel, or one person's direct messages.
+        thread: the thread in it; empty: none.
+        person: the account whose direct messages they are; empty: it was for everybody there.
+        message: the chat's id of the message; a story's is not kept.
+        at: when it was posted.
+    """
+
+    kind: str
+    tenant: str
+    channel: str
+    thread: str = ""
+    person: str = ""
+    message: str = ""
+    at: str = ""
+
+
+_SHOWN = ("kind", "tenant", "channel", "thread", "person", "message", "at")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What a signed export turned out to be: the run, its newest event, who signed, and all that is wrong with it."""
+    """What a signed export turned out to be: the run, its newest event, who signed, and all that is wrong with it.
+
+    `log` and `shown` are empty where anything is.
+    """
 
     run: str
     head: str
     key_id: str
     findings: Sequence[Finding]
+    log: Sequence[Recorded] = field(default=(), repr=False)
+    shown: Sequence[Shown] = ()
 
 
 def sign(url: str, run: str, key: Path) -> str:
@@ -80,11 +122,19 @@ def verify_signed(text: str, key: Path) -> Verified:
         raise StorageError(
             Text("Nothing here is signed with {key}, or it was changed after it was signed.", key=key)
         ) from error
-    run, head, rows, config = _read(envelope)
+    run, head, rows, config, shown = _read(envelope)
     findings = list(verify_export(run, rows, config))
     if not findings and head != rows[-1]["hash"]:
         findings.append(Finding(run=run, seq=rows[-1]["seq"], problem="the statement names another newest event"))
-    return Verified(run=run, head=head, key_id=public.keyid, findings=findings)
+    if findings:
+        return Verified(run=run, head=head, key_id=public.keyid, findings=findings)
+    log = [_recorded(row) for row in rows]
+    return Verified(run=run, head=head, key_id=public.keyid, findings=findings, log=log, shown=shown)
+
+
+def _recorded(row: Row) -> Recorded:
+    event = decode(row["kind"], row["v"], row["body"])
+    return Recorded(run=row["run"], seq=row["seq"], at=datetime.fromisoformat(row["at"]), event=event)
 
 
 def _statement(url: str, run: str) -> Mapping[str, object]:
@@ -96,17 +146,35 @@ def _statement(url: str, run: str) -> Mapping[str, object]:
         begun = decode(rows[0]["kind"], rows[0]["v"], rows[0]["body"])
         digest = begun.config_digest if isinstance(begun, RunRequested) else ""
         kept = connection.execute(sa.select(configs).where(configs.c.digest == digest)).one_or_none()
+        shown = [{name: getattr(each, name) for name in _SHOWN} for each in _shown(connection, run)]
     config = {"text": kept.text, "origin": kept.origin} if kept is not None else {"text": "", "origin": ""}
     return {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": f"run/{run}", "digest": {"sha256": rows[-1]["hash"]}}],
         "predicateType": PREDICATE_TYPE,
-        "predicate": {"events": rows, "config": config},
+        "predicate": {"events": rows, "config": config, "shown": shown},
     }
 
 
-def _read(envelope: Envelope) -> tuple[str, str, Sequence[Row], tuple[str, str]]:
-    """The run, the hash of its newest event, its events, and the text and origin of its configuration."""
+def _shown(connection: sa.Connection, run: str) -> Iterator[Shown]:
+    """Where the chats' records say that a run was shown; nothing where no chat was asked."""
+    tables = sa.inspect(connection)
+    if not tables.has_table(_cards.name):
+        return
+    for card in connection.execute(sa.select(_cards).where(_cards.c.run == run)):
+        where = {"tenant": card.tenant, "channel": card.channel}
+        if card.message:
+            yield Shown(kind="card", **where, thread=card.thread, message=card.message, at=card.posted_at or "")
+        if card.story:
+            yield Shown(kind="story", **where, thread=card.story)
+    copies = sa.select(_copies).where(_copies.c.run == run, _copies.c.message != "")
+    for copy in connection.execute(copies.order_by(_copies.c.made_at, _copies.c.channel)):
+        where = {"tenant": copy.tenant, "channel": copy.channel}
+        yield Shown(kind="copy", **where, person=copy.person, message=copy.message, at=copy.made_at)
+
+
+def _read(envelope: Envelope) -> tuple[str, str, Sequence[Row], tuple[str, str], Sequence[Shown]]:
+    """The run, the hash of its newest event, its events, the text and origin of its configuration, and where it was shown."""
     try:
         statement = cast("dict[str, Any]", json.loads(envelope.payload))
         is_ours = envelope.payload_type == PAYLOAD_TYPE and statement["_type"] == STATEMENT_TYPE
@@ -115,12 +183,14 @@ def _read(envelope: Envelope) -> tuple[str, str, Sequence[Row], tuple[str, str]]
         predicate = statement["predicate"]
         rows, config = list(predicate["events"]), predicate["config"]
         texts = (str(config["text"]), str(config["origin"]))
+        # Exports of earlier versions do not say where.
+        shown = [Shown(**{name: str(each[name]) for name in _SHOWN}) for each in predicate.get("shown", ())]
         fits = all(row.keys() == events.columns.keys() or set(row) == set(events.columns.keys()) for row in rows)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _no_export() from error
     if not (is_ours and statement["predicateType"] == PREDICATE_TYPE and rows and fits):
         raise _no_export()
-    return run, head, rows, texts
+    return run, head, rows, texts, shown
 
 
 def _no_export() -> StorageError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -18,13 +19,17 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from bot.terminal.audit_commands import export, verify_file
+from bot.chat.sql_tables import card_copies, cards, row_of
+from bot.chat.store import CardCopy, CardRecord, Done, Post
+from bot.terminal.audit_commands import export, show_file, verify_file
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from coordination.errors import RunNotFoundError, StorageError
+from coordination.storage.database import open_engine, parse_url
 from coordination.storage.signed_export import envelope_of, sign, verify_signed
 from coordination.storage.sql_run_log import event_hash
-from tests.threats.test_a_log_written_anew import url
+from tests.builders import START
+from tests.threats.test_a_log_written_anew import LATER, url
 
 __all__ = ["url"]
 
@@ -156,3 +161,112 @@ def test_a_key_that_can_not_be_used_is_told_in_a_sentence(url: str, tmp_path: Pa
     for key, sentence in ((locked, "not a public key"), (tmp_path / "x", "can't be read")):
         with pytest.raises(StorageError, match=sentence):
             verify_signed("{}", key)
+
+
+SHOWN = (
+    CardRecord(
+        run="AAAA",
+        platform="discord",
+        tenant="discord:1",
+        channel="70",
+        thread="",
+        requester="u-rita",
+        requester_name="rita",
+        asked_at=START,
+        state=Done(post=Post(message="m-card", at=START)),
+        story="t-story",
+    ),
+    CardCopy(
+        run="AAAA",
+        copy="u-alice",
+        platform="discord",
+        tenant="discord:1",
+        person="u-alice",
+        plan="",
+        made_at=START,
+        channel="71",
+        message="m-private",
+    ),
+    CardCopy(
+        run="AAAA",
+        copy="channel:72",
+        platform="discord",
+        tenant="discord:1",
+        person="",
+        plan="",
+        made_at=LATER,
+        channel="72",
+        message="m-copy",
+    ),
+    CardCopy(
+        run="AAAA",
+        copy="u-bob",
+        platform="discord",
+        tenant="discord:1",
+        person="u-bob",
+        plan="",
+        made_at=LATER,
+        channel="73",
+        state="gone",
+    ),
+)
+
+
+def shown_in_a_chat(url: str) -> None:
+    """The run has a card, its story, a copy for one person, one in a channel, and one that never stood."""
+    engine = open_engine(parse_url(url), "write", connections=1)
+    with engine.begin() as connection:
+        for each in SHOWN:
+            table = cards if isinstance(each, CardRecord) else card_copies
+            connection.execute(sa.insert(table), row_of(each))
+    engine.dispose()
+
+
+def test_an_export_tells_the_whole_story_to_somebody_who_was_not_there(url: str, tmp_path: Path) -> None:
+    """What was asked, answered, voted, planned, decided and done, what it cost, and who saw what where."""
+    private, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    shown_in_a_chat(url)
+    file, out = tmp_path / "AAAA.json", StringIO()
+    file.write_text(sign(url, "AAAA", private))
+    assert show_file(CliContext(environ={}, stdout=out), str(file), str(public)) == Exit.DONE
+    told = " ".join(out.getvalue().split())
+    for words in (
+        "Tell everyone about the power cut on Friday",
+        "Post it, and take the old one down.",
+        "it takes the old one down",
+        '"title": "Old notice"',
+        "alice",
+        "posted",
+        "$0.02",
+        "discord:1 70: the card, message m-card (2026-11-22T12:00:00.000000+00:00)",
+        "discord:1 70: what happened, in thread t-story",
+        "discord:1 71: a copy of the card for u-alice alone, message m-private",
+        "discord:1 72: a copy of the card, message m-copy",
+    ):
+        assert words in told
+    assert "discord:1 73" not in told
+
+
+def test_what_no_chat_showed_is_told_so_and_a_forgery_is_not_told_at_all(url: str, tmp_path: Path) -> None:
+    private, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    file, out = tmp_path / "AAAA.json", StringIO()
+    file.write_text(sign(url, "AAAA", private))
+    assert show_file(CliContext(environ={}, stdout=out), str(file), str(public)) == Exit.DONE
+    assert "No record says that a chat showed this run." in out.getvalue()
+    told = StringIO()
+    file.write_text(forged(file.read_text(), private, lambda it: it["predicate"]["events"].pop(2)))
+    assert show_file(CliContext(environ={}, stdout=told), str(file), str(public)) == Exit.FAILED
+    assert "missing" in told.getvalue()
+    assert "power cut" not in told.getvalue()
+
+
+def test_an_export_of_an_earlier_version_says_nothing_of_where_it_was_shown(url: str, tmp_path: Path) -> None:
+    private, public = written(tmp_path, "own", Ed25519PrivateKey.generate())
+    shown_in_a_chat(url)
+    assert len(verify_signed(sign(url, "AAAA", private), public).shown) == 4
+    earlier = forged(sign(url, "AAAA", private), private, lambda it: it["predicate"].pop("shown"))
+    verified = verify_signed(earlier, public)
+    assert verified.findings == []
+    assert verified.shown == []
+    with pytest.raises(StorageError, match="not a signed export"):
+        verify_signed(forged(earlier, private, lambda it: it["predicate"].update(shown=[{}])), public)
