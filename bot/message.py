@@ -35,10 +35,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class StyledText:
-    """A run of text in one style."""
+    """A run of text in one style; what is `removed` or `added` is code in which it stands out."""
 
     text: str
-    style: Literal["text", "code", "bold", "quiet"] = "text"
+    style: Literal["text", "code", "bold", "quiet", "removed", "added"] = "text"
 
 
 @dataclass(frozen=True)

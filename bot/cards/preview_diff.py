@@ -1,7 +1,10 @@
 """What each call of a plan would change, as people see it: the difference between what is there and what would be."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.cards.text import head_of, one_line, visible
 from bot.i18n import catalog
@@ -9,12 +12,16 @@ from bot.message import Paragraph, RichText, Section, StyledText
 from coordination.domain.canonical_json import Json, digest
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.preview import Preview, Reading, by_path
-from coordination.domain.text_diff import Gap, Line, compared, with_context
+from coordination.domain.text_diff import Gap, Line, compared, differing, lines_of, with_context
 
 NO_LINE_FEED = "⟨…⟩"
 """After a last line that no line feed ends; `visible` would write these characters of a text in another way."""
 
 _CONTEXT_SIGN = "·"
+_SHORT = 240
+_SHORT_LINES = 3
+_SHORT_WIDTH = 300
+_WORDS = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩|\w+|\s+|.", re.DOTALL)
 _MOST_LINES = 14
 _MOST_CALLS = 6
 _WIDTH = 160
@@ -24,10 +31,15 @@ _HASH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What is known of one preview: a headline, and the lines below it."""
+    """What is known of one preview: a headline, and the lines below it.
+
+    Attributes:
+        marked: the same lines with the words that differ marked, where the texts are short.
+    """
 
     headline: RichText
     lines: tuple[str, ...] = ()
+    marked: tuple[RichText, ...] = ()
     is_problem: bool = False
 
 
@@ -48,7 +60,9 @@ def preview_sections(plan: Plan) -> list[Section]:
     sections: list[Section] = []
     for each in found[:_MOST_CALLS]:
         sections.append(Paragraph(lines=(each.headline,)))
-        if each.lines:
+        if each.marked:
+            sections.append(Paragraph(lines=each.marked, is_quoted=True))
+        elif each.lines:
             sections.append(Paragraph(lines=tuple(_on_card(each.lines)), is_quoted=True))
     if len(found) > _MOST_CALLS:
         sections.append(Paragraph(lines=(catalog.rich("preview.more_calls", count=len(found) - _MOST_CALLS),)))
@@ -115,8 +129,65 @@ def _compared(reading: Reading, after: str | None, known: dict[str, "int | RichT
     paths = (by_path(before), by_path(after))
     old, new = (before, after) if paths[0] is None or paths[1] is None else (paths[0], paths[1])
     key = "preview.creates" if reading.is_missing else "preview.changes"
-    lines_ = tuple(map(_line, with_context(compared(old, new))))
-    return Shown(headline=catalog.rich(key, **known), lines=lines_)
+    near = tuple(with_context(compared(old, new)))
+    lines_ = tuple(map(_line, near))
+    is_short = not reading.is_missing and all(
+        len(each) <= _SHORT and len(lines_of(each)) <= _SHORT_LINES for each in (old, new)
+    )
+    is_short = is_short and all(len(each) <= _SHORT_WIDTH for each in lines_)
+    return Shown(headline=catalog.rich(key, **known), lines=lines_, marked=tuple(_marked(near)) if is_short else ())
+
+
+def _marked(lines: Sequence[Line | Gap]) -> Iterator[RichText]:
+    """The lines with the words marked that only one side has; a line that has no counterpart has none."""
+    texts = [_line(each) for each in lines]
+    signs = [" " if isinstance(each, Gap) else each.sign for each in lines]
+    done = 0
+    while done < len(lines):
+        taken = _run(signs, done, "-")
+        put = _run(signs, taken, "+")
+        if put == done:
+            yield (StyledText(texts[done], "code"),)
+            done += 1
+            continue
+        old, new = (list(map(_words, some)) for some in (texts[done:taken], texts[taken:put]))
+        gone, come = differing(*([word for line in some for word in line[1:]] for some in (old, new)))
+        yield from _with_marks(old, iter(gone), "removed")
+        yield from _with_marks(new, iter(come), "added")
+        done = put
+
+
+def _words(line: str) -> list[str]:
+    """The sign of a line and its words: the names of characters are whole, and accents stay with their letters."""
+    words = [line[:2]]
+    for each in _WORDS.findall(line[2:]):
+        if len(words) > 1 and unicodedata.combining(each[0]):
+            words[-1] += each
+        else:
+            words.append(each)
+    return words
+
+
+def _with_marks(
+    lines: Sequence[Sequence[str]], marks: Iterator[bool], style: Literal["removed", "added"]
+) -> Iterator[RichText]:
+    for sign, *words in lines:
+        runs: list[StyledText] = [StyledText(sign, "code")]
+        for word in words:
+            of = style if next(marks) else "code"
+            if runs[-1].style == of:
+                runs[-1] = StyledText(runs[-1].text + word, of)
+            else:
+                runs.append(StyledText(word, of))
+        yield tuple(runs)
+
+
+def _run(signs: Sequence[str], start: int, sign: str) -> int:
+    """Where the lines with this sign end that begin here."""
+    end = start
+    while end < len(signs) and signs[end] == sign:
+        end += 1
+    return end
 
 
 def _pair(reading: Reading, after: str | None) -> str:

@@ -119,6 +119,10 @@ def _inline(inline: Inline, room: int) -> tuple[str, int]:
             return fitted(inline.text, room, _bold)
         case StyledText(style="code"):
             return fitted(inline.text, room, inline_code)
+        case StyledText(style="removed"):
+            return fitted(inline.text, room, lambda text: _struck(text, "~~"))
+        case StyledText(style="added"):
+            return fitted(inline.text, room, lambda text: _struck(text, "**"))
         case StyledText():
             return fitted(inline.text, room)
         case Mention():
@@ -139,6 +143,12 @@ def _bold(text: str) -> str:
         return escaped(text)
     before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
     return f"{before}**{escaped(core)}**{after}"
+
+
+def _struck(text: str, signs: str) -> str:
+    """A short text as code between these signs. Discord looks for the second pair in the code as well, so there it is named."""
+    code = inline_code(text).replace(signs[0], _named(signs[0]))
+    return f"{signs}{code}{signs}" if code else ""
 
 
 def _whole(text: str, room: int) -> tuple[str, int]:

@@ -180,6 +180,10 @@ def _element(inline: Inline) -> Block | None:
             return None
         case StyledText(text=text, style="code" | "bold" as style):
             return {"type": "text", "text": text, "style": {style: True}}
+        case StyledText(text=text, style="removed"):
+            return {"type": "text", "text": text, "style": {"code": True, "strike": True}}
+        case StyledText(text=text, style="added"):
+            return {"type": "text", "text": text, "style": {"code": True, "bold": True}}
         case StyledText(text=text):
             return {"type": "text", "text": text}
         case Mention(name=name):

@@ -120,7 +120,14 @@ STATUS_ICONS = {
     Status.UNKNOWN: ("?", "bright_yellow"),
     Status.SKIPPED: ("-", "bright_black"),
 }
-_STYLES = {"text": "", "code": "cyan", "bold": "bold", "quiet": "bright_black"}
+_STYLES = {
+    "text": "",
+    "code": "cyan",
+    "bold": "bold",
+    "quiet": "bright_black",
+    "removed": "bold strike red",
+    "added": "bold underline green",
+}
 _WIDEST_PROSE = 96
 _WIDEST_NAME = 16
 

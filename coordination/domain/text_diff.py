@@ -96,3 +96,19 @@ def with_context(lines: Sequence[Line], context: int = 2) -> Iterator[Line | Gap
         yield each
     if left_out:
         yield Gap(left_out)
+
+
+def differing(old: Sequence[str], new: Sequence[str]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+    """Of each word of two texts, whether it is part of what differs: without such words both are the same.
+
+    Where they have nothing in common but what is no word, all of each is one difference, and no word stands out.
+    """
+    old_marks, new_marks = [True] * len(old), [True] * len(new)
+    has_words = False
+    for one, other, size in difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
+        old_marks[one : one + size] = [False] * size
+        new_marks[other : other + size] = [False] * size
+        has_words = has_words or any(each.isalnum() for each in old[one : one + size])
+    if not has_words:
+        return (False,) * len(old), (False,) * len(new)
+    return tuple(old_marks), tuple(new_marks)

@@ -1,20 +1,29 @@
 """What a call would change, as people see it: nothing is lost, no two changes look the same, nothing is markup."""
 
+import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from bot.cards.error_messages import plain_text
-from bot.cards.preview_diff import Shown, previews_json, previews_of
+from bot.cards.preview_diff import NO_LINE_FEED, Shown, previews_json, previews_of
+from bot.discord_app.markup import line_text
+from bot.message import RichText, StyledText
+from bot.slack_app.markup import rich
+from bot.terminal.output import Renderer
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Policy
 from coordination.domain.preview import Preview, Problem, Question, Reading, by_path, digest_of
-from coordination.domain.text_diff import Gap, Line, applied, compared, with_context
+from coordination.domain.text_diff import Gap, Line, applied, compared, differing, with_context
+from tests.builders import START
 
 TEXTS = st.text(alphabet=st.sampled_from("ab\n\r\u2028⟨`*<"), max_size=60)
 PREVIEW = Preview(server="", tool="read", arguments='{"path":"$.path"}', after="$.content", missing="*ENOENT*")
@@ -208,3 +217,105 @@ def test_the_operators_rules_are_part_of_what_people_approve() -> None:
     bare = a_plan(a_call("x"))
     digests = {replace(bare, policy=replace(bare.policy, operator=each)).digest for each in ("", "one", "two")}
     assert len(digests) == 3
+
+
+@given(TEXTS, TEXTS)
+def test_marks_change_nothing_of_what_is_shown(before: str, after: str) -> None:
+    found = shown(before, after)
+    if found.marked:
+        assert tuple(map(plain_text, found.marked)) == found.lines
+        for line in found.marked:
+            styles = [each.style for each in line if isinstance(each, StyledText)]
+            assert all(one != other for one, other in pairwise(styles))
+
+
+def styled(line: RichText) -> list[tuple[str, str]]:
+    return [(each.text, each.style) for each in line if isinstance(each, StyledText)]
+
+
+def test_in_short_texts_the_words_that_differ_are_marked() -> None:
+    found = shown("Meet at noon.\nBring tea.\n", "Meet at one.\nBring tea.\n")
+    assert list(map(styled, found.marked)) == [
+        [("- Meet at ", "code"), ("noon", "removed"), (".", "code")],
+        [("+ Meet at ", "code"), ("one", "added"), (".", "code")],
+        [("· Bring tea.", "code")],
+    ]
+
+
+def test_lines_without_a_counterpart_and_texts_that_share_no_word_have_no_marks() -> None:
+    assert list(map(styled, shown("a\n", "a\nb\n").marked)) == [[("· a", "code")], [("+ b", "code")]]
+    assert list(map(styled, shown("no way\n", "yes please\n").marked)) == [
+        [("- no way", "code")],
+        [("+ yes please", "code")],
+    ]
+
+
+def test_a_mark_cuts_neither_a_name_of_a_character_nor_an_accent_from_its_letter() -> None:
+    (old, new) = map(styled, shown("a q\u0308 x\u202e", "a q\u0308\u0308 x\u202d").marked)
+    assert old == [
+        ("- a ", "code"),
+        ("q\u0308", "removed"),
+        (" x", "code"),
+        ("⟨U+202E⟩", "removed"),
+        (NO_LINE_FEED, "code"),
+    ]
+    assert new == [
+        ("+ a ", "code"),
+        ("q\u0308\u0308", "added"),
+        (" x", "code"),
+        ("⟨U+202D⟩", "added"),
+        (NO_LINE_FEED, "code"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, "new"), ("a\n" * 4, "a\n" * 3 + "b\n"), ("a " * 120, "a " * 120 + "b")],
+)
+def test_what_is_new_or_longer_is_shown_line_by_line(before: str | None, after: str) -> None:
+    found = shown(before, after)
+    assert found.lines
+    assert found.marked == ()
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", " ", "."]), max_size=12),
+    st.lists(st.sampled_from(["a", "b", " ", "."]), max_size=12),
+)
+def test_without_the_words_that_differ_both_are_the_same(old: list[str], new: list[str]) -> None:
+    gone, come = differing(old, new)
+    assert (len(gone), len(come)) == (len(old), len(new))
+    if any(gone) or any(come):
+        assert [word for word, is_out in zip(old, gone, strict=True) if not is_out] == [
+            word for word, is_in in zip(new, come, strict=True) if not is_in
+        ]
+
+
+ACTIVE = st.text(alphabet=st.sampled_from("ab *~`\\|_<@[]"), max_size=30)
+
+
+@given(ACTIVE, ACTIVE)
+def test_no_change_is_markup_on_any_surface(before: str, after: str) -> None:
+    for line in shown(before, after).marked:
+        runs = styled(line)
+        text, missing = line_text(line, 4_000)
+        assert missing == 0
+        assert _DISCORD.findall(text) == [_marked(*each) for each in runs]
+        assert _DISCORD.sub("", text) == ""
+        for element, (said, style) in zip(rich(line), runs, strict=True):
+            assert (element["type"], element["text"]) == ("text", said)
+            signs = {"removed": {"strike": True}, "added": {"bold": True}}.get(style, {})
+            assert element["style"] == {"code": True, **signs}
+        console = Console(width=200, file=io.StringIO(), color_system=None)
+        assert Renderer(console, START).line(line).plain == plain_text(line)
+
+
+_DISCORD = re.compile(r"\*\*`[^`*]+`\*\*|~~`[^`~]+`~~|`[^`]+`")
+"""Code, and code between signs that stand nowhere in it."""
+
+
+def _marked(text: str, style: str) -> str:
+    signs = {"removed": "~~", "added": "**"}.get(style, "")
+    for each in "`" + signs[:1]:
+        text = text.replace(each, f"⟨U+{ord(each):04X}⟩")
+    return f"{signs}`{text}`{signs}"
