@@ -1,12 +1,13 @@
 """What a tool answered, for people: in words, and the address of what came of the call."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from bot.i18n import catalog
-from bot.message import Link
+from bot.message import Link, RichText, StyledText
 from coordination.domain.canonical_json import Json, canonical, parse
+from coordination.domain.plan import Receipt, Succeeded
 from coordination.errors import InvalidJsonError
 from coordination.ports.tools import REMARKS
 
@@ -50,6 +51,20 @@ def link_in(result: str) -> Link | None:
     if not _is_safe(found):
         return None
     return Link(catalog.text("receipt.link", host=urlsplit(found).netloc.lower()), found)
+
+
+def link_of(receipt: Receipt) -> Link | None:
+    """Where people find what came of a call; what a person vouches for has no answer of a tool."""
+    return link_in(receipt.result) if isinstance(receipt, Succeeded) and receipt.vouched_by is None else None
+
+
+def first_link(receipts: Iterable[Receipt]) -> RichText:
+    """Where people find what came of the first call that has an address, and how many others are elsewhere: for one row."""
+    links = {link.url: link for each in receipts if (link := link_of(each)) is not None}
+    if not links:
+        return ()
+    first, *others = links.values()
+    return (first, StyledText(f" +{len(others)}")) if others else (first,)
 
 
 def _is_safe(address: str) -> bool:

@@ -21,7 +21,7 @@ from bot.cards.parts import (
     title,
 )
 from bot.cards.plan_card import attachments, decision_card, outcome_of
-from bot.cards.results import in_words, link_in, told_result
+from bot.cards.results import in_words, link_of, told_result
 from bot.cards.run_view import AgentView, AnsweredNow, DroppedOut, Idle, Retrying, RunView, Thinking, Using, VotedFor
 from bot.cards.text import duration, one_line, visible
 from bot.i18n import catalog, joined
@@ -32,7 +32,6 @@ from bot.message import (
     CallItem,
     CallList,
     Card,
-    Link,
     Paragraph,
     RichText,
     Section,
@@ -388,7 +387,7 @@ def _calls(view: RunView, state: s.Executing | s.Reporting | s.NeedsHuman | s.Fi
             status, line = Status.WORKING, catalog.rich("receipt.running")
         outcome, known = joined([line, _took(view, index)], " · "), known_of(state.plan, call)
         item = call_item(index + 1, call, status, outcome, known=known, receipts=receipts[:index])
-        items.append(replace(item, link=_link(receipts[index])) if index < len(receipts) else item)
+        items.append(replace(item, link=link_of(receipts[index])) if index < len(receipts) else item)
     return CallList(calls=tuple(items), is_compact=True, is_settled=True)
 
 
@@ -406,11 +405,6 @@ def _receipt(receipt: Receipt) -> tuple[Status, RichText]:
             return Status.SKIPPED, catalog.rich("receipt.skipped", reason=one_line(reason, _REASON))
         case _:
             assert_never(receipt)
-
-
-def _link(receipt: Receipt) -> Link | None:
-    """Where people find what came of a call; what a person vouches for has no answer of a tool."""
-    return link_in(receipt.result) if isinstance(receipt, Succeeded) and receipt.vouched_by is None else None
 
 
 def _took(view: RunView, index: int) -> RichText:

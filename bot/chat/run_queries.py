@@ -12,6 +12,7 @@ from typing import assert_never
 from bot.cards.parts import approvers, call_items, plain, quoted
 from bot.cards.parts import approvers as approvers_line
 from bot.cards.plan_card import attachments
+from bot.cards.results import first_link
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
 from bot.cards.table import coordination_table
@@ -105,6 +106,7 @@ _DECIDED_AT_HOME = {
     Action.REJECT: RunAction.REJECT,
     Action.CHANGE: RunAction.CHANGE,
 }
+_WITH_RECEIPTS = ("executing", "needs_human", "reporting", "finished")
 _LISTED = 15
 _LOOKED_THROUGH = 50
 _PROMPT = 80
@@ -289,8 +291,18 @@ class RunQueries:
             catalog.rich("card.asked_by", who=Mention(run.requester, one_line(run.requester_name, 60))),
             (Timestamp(run.asked_at),),
             (Link(catalog.text("card_sync.open"), url),) if (url := await self.link_of(run)) else (),
+            await self._came_of(run),
         ]
         return joined(parts, " · ")
+
+    async def _came_of(self, run: RunListItem) -> RichText:
+        """Where to find what its calls have done; nothing where none has, or none has an address."""
+        if run.state not in _WITH_RECEIPTS:
+            return ()
+        state = await self.coordinator.state(run.run, run.tenant)
+        if not isinstance(state, s.Executing | s.NeedsHuman | s.Reporting | s.Finished):
+            return ()
+        return first_link(state.receipts)
 
     async def link_of(self, run: RunListItem | CardRecord) -> str:
         """The address of its card; empty where that has none."""

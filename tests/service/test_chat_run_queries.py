@@ -9,6 +9,7 @@ from bot.chat.platform import ChannelRef
 from bot.chat.service_port import CancelThread, FollowUp, Nothing, Pages, ShowPlan
 from bot.message import Action, CallList
 from coordination.domain.policy import Person
+from coordination.ports import ToolOutput
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
 from tests.service.chat_service_harness import (
     ADMIN,
@@ -308,3 +309,16 @@ async def test_a_plan_of_a_private_thread_is_read_there_alone(harness: ChatServi
     (refused,) = await harness.details(ALICE, HOME, run)
     assert "There is no run" in texts(refused)
     assert len(await harness.details(ALICE, place, run)) > 1
+
+
+async def test_the_rows_of_lists_and_of_the_home_lead_to_what_came_of_a_run(harness: ChatServiceHarness) -> None:
+    run, waiting = await harness.ask(), await harness.ask("Wait.")
+    harness.world.behaviours.append(lambda _: ToolOutput(text='{"url":"https://board.test/7"}'))
+    await harness.press(ALICE, (await harness.shown(run))[Action.APPROVE])
+    await harness.work()
+    assert (await harness.people.state(run)).kind == "finished"
+    for shown in (await harness.runs(BOB, GENERAL), await harness.home(REQUESTER)):
+        text = repr(shown.private)
+        assert text.count("https://board.test/7") == 1
+        assert text.index("https://board.test/7") > text.index(run)
+        assert waiting in text

@@ -6,16 +6,17 @@ import json
 import pytest
 from rich.console import Console
 
-from bot.cards.results import in_words, link_in
+from bot.cards.results import first_link, in_words, link_in
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.cards.timeline import timeline_entry
 from bot.discord_app.render import render, whole_card
-from bot.message import Link
+from bot.message import Link, StyledText
 from bot.slack_app.render import rendered
 from bot.terminal.output import Renderer
 from coordination.domain import events as e
-from tests.builders import START
+from coordination.domain.plan import Failed, Succeeded
+from tests.builders import REQUESTER, START
 from tests.sample_logs import POST, approved, plan_in, started, succeeded, then
 
 URL = "https://discord.com/channels/1/2/3"
@@ -75,3 +76,13 @@ def test_every_product_shows_the_address_of_what_came_of_a_call() -> None:
         assert URL in json.dumps(rendered(card).blocks)
         console = Console(width=110, file=io.StringIO())
         assert f"Sent message 3. · 1.0 s · {URL}" in Renderer(console, START).card(card).plain
+
+
+def test_a_row_has_one_link_to_what_came_of_a_run_and_says_how_many_more_there_are() -> None:
+    one, other = ('{"url":"https://git.test/1"}', '{"url":"https://git.test/2"}')
+    assert first_link([]) == first_link([Succeeded(index=0, result="done"), Failed(index=1, reason=one)]) == ()
+    vouched = Succeeded(index=0, result=other, vouched_by=REQUESTER)
+    link = Link("open on git.test", "https://git.test/1")
+    assert first_link([vouched, Succeeded(index=1, result=one), Succeeded(index=2, result=one)]) == (link,)
+    many = [Succeeded(index=index, result=result) for index, result in enumerate(("done", one, other))]
+    assert first_link(many) == (link, StyledText(" +1"))
