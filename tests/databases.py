@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Postgres:
     """A running server that listens on a socket in its own folder only."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._count = 0
 
     def new_database(self) -> str:
@@ -37,11 +37,11 @@ class Postgres:
         name = f"test_{self._count}"
         with self.connect() as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return f"postgresql://postgres@/{name}?host={self._folder}"
+        return f"postgresql://postgres@/{name}?host={self.folder}"
 
     def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         """A connection for what a test does behind the program's back."""
-        return psycopg.connect(host=str(self._folder), user="postgres", dbname=database, autocommit=True)
+        return psycopg.connect(host=str(self.folder), user="postgres", dbname=database, autocommit=True)
 
 
 def postgres_programs() -> Path | None:
@@ -75,21 +75,28 @@ class OwnPostgres(Postgres):
     def __init__(self, programs: Path, folder: Path) -> None:
         super().__init__(folder)
         self._programs = programs
-        self._user = _somebody() if os.geteuid() == 0 else None  # It refuses to run as root.
+        self.user = _somebody() if os.geteuid() == 0 else None  # It refuses to run as root.
         self._process: subprocess.Popen[bytes] | None = None
-        if self._user is not None:
-            os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
+        if self.user is not None:
+            os.chown(folder, pwd.getpwnam(self.user).pw_uid, -1)
         make = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         make += ["--locale=C", "--no-sync"]
-        subprocess.run(make, user=self._user, cwd=folder, check=True, capture_output=True)
+        subprocess.run(make, user=self.user, cwd=folder, check=True, capture_output=True)
 
     def start(self) -> None:
         """Serve, and wait until connections are taken."""
-        serve = [self._programs / "postgres", "-D", self._folder / "data", "-k", self._folder]
-        serve += ["-c", "listen_addresses=", "-c", "fsync=off"]
-        quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(serve, user=self._user, cwd=self._folder, stdout=quiet, stderr=quiet)
+        self._process = self.launched()
         _await(self)
+
+    def launched(self) -> subprocess.Popen[bytes]:
+        """The server, which may not have begun to serve."""
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(self.command(), user=self.user, cwd=self.folder, stdout=quiet, stderr=quiet)
+
+    def command(self, addresses: str = "") -> list[str]:
+        """What serves on the socket in its folder, and at these addresses."""
+        serve = [str(self._programs / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder)]
+        return [*serve, "-c", f"listen_addresses={addresses}", "-c", "fsync=off"]
 
     def stop(self, *, immediately: bool = False) -> None:
         """End every connection, and serve no more; `immediately`: as `pg_ctl stop -m immediate`, like a power failure."""
@@ -115,11 +122,11 @@ def postgres_or_skip() -> Generator[Postgres]:
 
 
 @contextmanager
-def own_server(programs: Path) -> Generator[OwnPostgres]:
+def own_server(programs: Path, make: Callable[[Path, Path], OwnPostgres] = OwnPostgres) -> Generator[OwnPostgres]:
     """A server of the test's own, without waiting for the disk; gone when the context closes."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
-        server = OwnPostgres(programs, folder)
+        server = make(programs, folder)
         server.start()
         try:
             yield server
