@@ -1,11 +1,14 @@
-"""How every test runs: on asyncio, and with the hypothesis profile that HYPOTHESIS_PROFILE names."""
+"""How every test runs: on asyncio, in an environment that is the same everywhere, with the search that HYPOTHESIS_PROFILE names."""
 
 import os
+import time
 from collections.abc import Generator
 
 import pytest
 from coverage import Coverage
 from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
+
+from tests.surroundings import clear
 
 # A machine that does much else at once is no mistake of the code: no search fails for its time.
 ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -13,7 +16,12 @@ settings.register_profile("dev", ANY_PACE, max_examples=50)
 settings.register_profile("ci", ANY_PACE, max_examples=200, derandomize=True, print_blob=True)
 settings.register_profile("deep", ANY_PACE, max_examples=20_000)
 settings.register_profile("hunt", ANY_PACE, max_examples=600, derandomize=True, phases=[Phase.generate], database=None)
-os.environ["LC_ALL"] = "C.UTF-8"  # tests read English, whatever the terminal speaks that they are started from
+
+surroundings = clear(dict(os.environ))
+for cleared in os.environ.keys() - surroundings.keys():
+    del os.environ[cleared]
+os.environ.update(surroundings)
+time.tzset()
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 

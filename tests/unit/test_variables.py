@@ -13,6 +13,7 @@ from coordination.engine.dbos_engine import LIMITS
 from coordination.engine.fair_share import TaskLimits
 from coordination.errors import ConfigError
 from coordination.mcp_tools.connection import Patience
+from tests.surroundings import clear, is_cleared
 
 ROOT = Path(__file__).parents[2]
 TABLES = runpy.run_path(str(ROOT / "scripts/variables"))
@@ -43,6 +44,22 @@ def test_every_variable_is_explained_and_belongs_to_a_page() -> None:
         name for page in TABLES["PAGES"] for name in re.findall(r"^\| `(\w+)`", TABLES["table_of"](page), re.MULTILINE)
     } == (DECLARED.keys())
     assert [name for name, field in DECLARED.items() if not (field.description or "").endswith(".")] == []
+
+
+def test_no_test_depends_on_the_environment_of_whoever_runs_it() -> None:
+    """Nothing that the program, its libraries or a terminal's text go by comes from outside."""
+    others = ("OPENAI_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_BASE_URL", "PGHOST", "OTEL_SDK_DISABLED", "HTTPS_PROXY")
+    shown = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM", "LANG", "LC_TIME", "TZ", "EDITOR", "XDG_STATE_HOME")
+    assert [
+        name for name in ({*DECLARED, *others, *shown, "http_proxy"} - {"HOME", "PATH"}) if not is_cleared(name)
+    ] == []
+    kept = ("PATH", "HOME", "TMPDIR", "HYPOTHESIS_PROFILE", "DISCORD_OPENAPI", "SLACK_MANIFEST_SCHEMA", "PYTHONPATH")
+    assert [name for name in kept if is_cleared(name)] == []
+    assert clear({"TZ": "Pacific/Kiritimati", "COLUMNS": "40", "PATH": "/bin"}) == {
+        "PATH": "/bin",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+    }
 
 
 def test_nothing_else_reads_the_environment() -> None:
