@@ -459,7 +459,7 @@ MUTANTS = [
         "run_admission.py",
         "        earlier_requesters=authors.earlier,\n",
         "",
-        (EDGES,),
+        (MACHINE, EDGES),
     ),
     Mutant(
         "a log may hold answers with calls that nobody recorded",
@@ -845,7 +845,15 @@ def _copy(to: Path) -> None:
     half_written = shutil.ignore_patterns("*.pyc.*")
     for folder in ("coordination", "tests/service", "tests/threats", "tests/unit"):
         shutil.copytree(ROOT / folder, to / folder, ignore=half_written)
-    for name in ("builders.py", "memory_chat_store.py", "fake_log.py", "fakes.py", "sample_logs.py", "conftest.py"):
+    for name in (
+        "builders.py",
+        "memory_chat_store.py",
+        "fake_log.py",
+        "fakes.py",
+        "sample_logs.py",
+        "conftest.py",
+        "surroundings.py",
+    ):
         shutil.copy(ROOT / "tests" / name, to / "tests" / name)
     shutil.copy(ROOT / "pyproject.toml", to)
 
