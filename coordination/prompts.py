@@ -25,6 +25,7 @@ _EARLIER = 8_000
 NEW_ANSWER = "new_answer"
 VOTE = "vote"
 ASK_PEOPLE = "ask_people"
+WITHDRAW_ACTION = "withdraw_action"
 
 _VOTING: dict[Strictness, str] = {
     "lenient": "Vote as soon as an answer meets the request; write a new one only if something in it is wrong.",
@@ -46,7 +47,8 @@ You are planning, and your hands are tied on purpose. Tools that only read run a
 recorded instead of being run: you are told that it is on record, and its result is not known now. The calls that you
 record before an answer are that answer's plan. If the answer wins, people see exactly those calls, and if they
 approve, exactly those run, in that order, with those arguments. So record the real calls with final arguments: the
-text as it shall be posted, the ids as they are. Do not record a call just to try it, and do not record one twice. """
+text as it shall be posted, the ids as they are. Do not record a call just to try it, and do not record one twice. A
+call that should not be in your plan you withdraw with `withdraw_action` and its number. """
 _ALONE = "A\nlater call cannot use the result of an earlier one."
 
 
@@ -204,6 +206,25 @@ def ask_people_tool(options: RunOptions) -> ToolSpec:
             question={"type": "string", "description": "One question that can be understood by itself."}
         ),
     )
+
+
+WITHDRAW_ACTION_TOOL = ToolSpec(
+    name=WITHDRAW_ACTION,
+    description="Withdraw a call that you recorded in this turn. The calls recorded after it move up by one number.",
+    input_schema={
+        "type": "object",
+        "properties": {"action": {"type": "integer", "description": "The number that you were told."}},
+        "required": ["action"],
+        "additionalProperties": False,
+    },
+)
+"""The tool by which an agent withdraws what it has recorded."""
+
+
+def withdrawn(number: int, calls: Sequence[PlannedCall]) -> str:
+    """What an agent is told that withdrew a call: which of its calls have which numbers now."""
+    left = ", ".join(f"{each}. {call.server}.{call.tool}" for each, call in enumerate(calls, start=1))
+    return f"Action {number} is withdrawn. On record now: {left or 'nothing'}."
 
 
 def people_said(question: Question) -> str:

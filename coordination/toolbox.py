@@ -19,7 +19,7 @@ from coordination.domain.canonical_json import Json, JsonObject, canonical, pars
 from coordination.domain.conditions import CallContext, unread
 from coordination.domain.conditions import steps_of as path_steps
 from coordination.domain.day_caps import over_day_cap
-from coordination.domain.events import ActionRecorded, RunEvent, ToolRead, ToolUnavailable
+from coordination.domain.events import ActionRecorded, ActionWithdrawn, RunEvent, ToolRead, ToolUnavailable
 from coordination.domain.plan import PlannedCall, is_aimed, over_cap
 from coordination.domain.provenance import Origin, ReadIndex, read_through
 from coordination.domain.references import Reference, WrongReferenceError, split
@@ -28,7 +28,7 @@ from coordination.errors import InvalidJsonError, ToolServerError
 from coordination.json_schema import Verdict
 from coordination.ports import ReadTools, ServerSpec, ToolCall, ToolDefinition, ToolOutput, ToolResult, ToolSpec
 from coordination.ports.tools import left_out, remark
-from coordination.prompts import recorded
+from coordination.prompts import WITHDRAW_ACTION, WITHDRAW_ACTION_TOOL, recorded, withdrawn
 from coordination.read_lists import Accepted
 from coordination.ready_previews import with_ready_made
 from coordination.run_options import AgentProfile, RunOptions, RunProfile
@@ -103,12 +103,14 @@ class OfferedTool:
 
     Attributes:
         may_read: whether some calls of it run while agents plan.
+        may_record: whether some are recorded.
         ruling: what the rules say of a call with these arguments, and why.
     """
 
     definition: ToolDefinition
     may_read: bool
     ruling: RulesOnCalls
+    may_record: bool = True
 
     @property
     def output_schema(self) -> JsonObject | None:
@@ -232,7 +234,12 @@ def _offered(
         )
 
     possible = possible_effects(agent.rules, tool.server, tool.tool)
-    return OfferedTool(definition=tool, may_read=Effect.READ in possible, ruling=ruling)
+    return OfferedTool(
+        definition=tool,
+        may_read=Effect.READ in possible,
+        ruling=ruling,
+        may_record=bool(possible & {Effect.ASK, Effect.AUTO}),
+    )
 
 
 def unusable_tools(
@@ -298,11 +305,16 @@ class Toolbox:
             )
             for name, tool in self._tools.items()
         )
-        return (*tools, *(self._people.specs() if self._people is not None else ()))
+        withdraws = (WITHDRAW_ACTION_TOOL,) if any(each.may_record for each in self._tools.values()) else ()
+        return (*tools, *withdraws, *(self._people.specs() if self._people is not None else ()))
 
     async def use(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """Record or run the calls of one reply; some reads run side by side, records keep their order."""
-        prepared = [await self._asked(call) or await self._prepare(call) for call in calls[:MAX_CALLS]]
+        is_alone = len(calls) == 1
+        prepared = [
+            await self._asked(call) or self._withdrawn(call, is_alone=is_alone) or await self._prepare(call)
+            for call in calls[:MAX_CALLS]
+        ]
         prepared += [_refuse(call, _one_of_too_many(len(calls))) for call in calls[MAX_CALLS:]]
         slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as group:
@@ -317,6 +329,39 @@ class Toolbox:
         if self._people is None or call.name not in {each.name for each in self._people.specs()}:
             return None
         return await self._people.use(self._agent, call)
+
+    def _withdrawn(self, call: ToolCall, *, is_alone: bool) -> ToolResult | None:
+        """Drop a call from the records; None: that is not what is wanted.
+
+        Its number must mean what the agent was told: so it comes alone, and nothing may refer to calls that would move.
+        """
+        if call.name != WITHDRAW_ACTION or call.name in self._tools:
+            return None
+        number = taken_number(call)
+        if number is None:
+            return _refuse(
+                call,
+                f"{WITHDRAW_ACTION} takes exactly one argument, `action`: the number of a call, as a whole number.",
+            )
+        if not is_alone:
+            return _refuse(
+                call, f"Call {WITHDRAW_ACTION} in a reply without other tools: it changes the numbers of actions."
+            )
+        if not 1 <= number <= len(self.actions):
+            return _refuse(call, f"You have no action {number} on record in this turn: only your own can be withdrawn.")
+        later = [
+            str(each)
+            for each, action in enumerate(self.actions, 1)
+            for of in action.references
+            if of.call >= number - 1
+        ]
+        if later:
+            return _refuse(
+                call, f"Action {later[-1]} takes what action {number} or a later one returns: withdraw it first."
+            )
+        action = self.actions.pop(number - 1)
+        self._record(ActionWithdrawn(agent=self._agent, number=number, call=action))
+        return ToolResult(call_id=call.id, text=withdrawn(number, self.actions))
 
     async def _prepare(self, call: ToolCall) -> "ToolResult | tuple[ToolCall, OfferedTool, JsonObject, Ruling]":
         tool = self._tools.get(call.name)
@@ -382,6 +427,7 @@ class Toolbox:
         if wrong is not None:
             return _refuse(call, f"{wrong} Nothing was done.")
         self.actions.append(action)
+        self.left_out = max(0, self.left_out - 1)  # There is room again only after one was withdrawn.
         self._record(ActionRecorded(agent=self._agent, call=action, input_schema=self._schema(definition)))
         return self._on_record(call, tool, found)
 
@@ -488,6 +534,16 @@ def _asked_for(call: ToolCall) -> "ToolResult | tuple[JsonObject, tuple[Referenc
         return split(arguments)
     except WrongReferenceError as error:
         return _refuse(call, f"The argument {error.argument[:100]!r} {NOT_OF_ITS_FORM} Nothing was done.")
+
+
+def taken_number(call: ToolCall) -> int | None:
+    """The number of the call that an agent withdraws; None: it gives none."""
+    try:
+        given = parse(call.arguments or "{}")
+    except InvalidJsonError:
+        return None
+    number = given.get("action") if isinstance(given, Mapping) and len(given) == 1 else None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _described(tool: OfferedTool) -> str:

@@ -258,7 +258,13 @@ def _with_agents(view: RunView, event: e.RunEvent) -> RunView:
         case e.VoteVoided(agent=agent, choice=choice):
             return _agent(view, agent, doing=VotedFor(choice, is_void=True))
         case (
-            e.ToolRead() | e.ActionRecorded() | e.AgentTold() | e.AgentCorrected() | e.ModelRetried() | e.AgentFailed()
+            e.ToolRead()
+            | e.ActionRecorded()
+            | e.ActionWithdrawn()
+            | e.AgentTold()
+            | e.AgentCorrected()
+            | e.ModelRetried()
+            | e.AgentFailed()
         ):
             seen = _agent(view, event.agent, doing=_doing(event))
             if isinstance(event, e.ToolRead):
@@ -301,13 +307,21 @@ def _with_doubtful(before: tuple[tuple[str, str], ...], event: e.ToolRead) -> tu
 
 
 def _doing(
-    event: e.ToolRead | e.ActionRecorded | e.AgentTold | e.AgentCorrected | e.ModelRetried | e.AgentFailed,
+    event: e.ToolRead
+    | e.ActionRecorded
+    | e.ActionWithdrawn
+    | e.AgentTold
+    | e.AgentCorrected
+    | e.ModelRetried
+    | e.AgentFailed,
 ) -> Doing:
     match event:
         case e.ToolRead(server=server, tool=tool):
             return Using(server, tool, is_action=False)
         case e.ActionRecorded(call=call):
             return Using(call.server, call.tool, is_action=True)
+        case e.ActionWithdrawn():
+            return Thinking()
         case e.AgentTold():
             return Thinking("told")
         case e.AgentCorrected():

@@ -98,7 +98,7 @@ def _count(cells: _Cells, event: e.RunEvent) -> None:
     match event:
         case e.TurnStarted(agent=agent, turn=turn):
             cells.begin(agent, turn)
-        case e.ToolRead() | e.ActionRecorded() | e.AgentTold() | e.AgentCorrected():
+        case e.ToolRead() | e.ActionRecorded() | e.ActionWithdrawn() | e.AgentTold() | e.AgentCorrected():
             cells.add(event.agent, Status.WORKING, _work(event))
         case e.AnswerAccepted(agent=agent, number=number, epoch=epoch):
             label = f"agent{agent}.{number}"
@@ -118,12 +118,14 @@ def _count(cells: _Cells, event: e.RunEvent) -> None:
             return
 
 
-def _work(event: e.ToolRead | e.ActionRecorded | e.AgentTold | e.AgentCorrected) -> str:
+def _work(event: e.ToolRead | e.ActionRecorded | e.ActionWithdrawn | e.AgentTold | e.AgentCorrected) -> str:
     match event:
         case e.ToolRead(tool=tool):
             return catalog.text("table.read", tool=visible(tool))
         case e.ActionRecorded(call=call):
             return catalog.text("table.planned", tool=visible(call.tool))
+        case e.ActionWithdrawn(call=call):
+            return catalog.text("table.withdrawn_action", tool=visible(call.tool))
         case e.AgentTold():
             return catalog.text("table.told")
         case e.AgentCorrected(reason=reason):

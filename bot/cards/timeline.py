@@ -16,6 +16,7 @@ from coordination.domain.plan import short
 _OfAgent: TypeAlias = (
     e.ToolRead
     | e.ActionRecorded
+    | e.ActionWithdrawn
     | e.ToolUnavailable
     | e.AgentCorrected
     | e.ModelRetried
@@ -92,6 +93,7 @@ def timeline_entry(event: e.RunEvent, view: RunView) -> TimelineEntry | None:
         case (
             e.ToolRead()
             | e.ActionRecorded()
+            | e.ActionWithdrawn()
             | e.ToolUnavailable()
             | e.AgentCorrected()
             | e.ModelRetried()
@@ -139,9 +141,11 @@ def _agent_line(event: _OfAgent, view: RunView) -> tuple[RichText, Status]:
     match event:
         case e.ToolRead() | e.ToolUnavailable():
             return _read_line(event)
-        case e.ActionRecorded(call=call):
+        case e.ActionRecorded(call=call) | e.ActionWithdrawn(call=call):
             tool = StyledText(visible(f"{call.server}.{call.tool}"), "code")
-            return catalog.rich("timeline.recorded", tool=tool), Status.WORKING
+            is_withdrawn = isinstance(event, e.ActionWithdrawn)
+            key, status = ("withdrawn_action", Status.SKIPPED) if is_withdrawn else ("recorded", Status.WORKING)
+            return catalog.rich(f"timeline.{key}", tool=tool), status
         case e.AgentCorrected(reason=reason):
             return catalog.rich("timeline.corrected", reason=one_line(reason, _REASON)), Status.WORKING
         case e.ModelRetried(reason=reason, wait=wait):

@@ -235,7 +235,9 @@ def _key(key: str, word: str) -> Text:
 def _is_told_live(event: e.RunEvent, view: RunView) -> bool:
     """The live card tells of reads and calls by itself; what the agents conclude is worth keeping on screen."""
     match event:
-        case e.RunRequested() | e.ToolRead() | e.ActionRecorded() | e.PlanProposed() | e.RunAnswered():
+        case e.RunRequested() | e.ToolRead() | e.ActionRecorded() | e.ActionWithdrawn():
+            return False
+        case e.PlanProposed() | e.RunAnswered():
             return False
         case e.CallStarted() | e.CallSucceeded() | e.CallFailed() | e.CallOutcomeUnknown() | e.CallsSkipped():
             return False

@@ -67,6 +67,19 @@ class ActionRecorded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActionWithdrawn:
+    """An agent withdraws a call that it recorded in this turn: its answer is without it.
+
+    `number` is what it was told of the call, from 1; the calls behind it have moved up by one since.
+    """
+
+    agent: int
+    number: int
+    call: PlannedCall
+    kind: Literal["action_withdrawn"] = "action_withdrawn"
+
+
+@dataclass(frozen=True, kw_only=True)
 class AgentTold:
     """A running turn was told of the answers up to `epoch`."""
 
@@ -217,6 +230,7 @@ Narration: TypeAlias = (
     TurnStarted
     | ToolRead
     | ActionRecorded
+    | ActionWithdrawn
     | AgentTold
     | AgentCorrected
     | ModelUsed

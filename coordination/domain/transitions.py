@@ -384,7 +384,7 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime)
             return state
         case e.ServerUnavailable(revision=revision) if revision == state.revision:
             return state
-        case e.ToolRead() | e.ActionRecorded():
+        case e.ToolRead() | e.ActionRecorded() | e.ActionWithdrawn():
             return _remember(state, event)
         case e.AnswerAccepted(agent=agent, calls=calls):
             check_recorded(state, agent, calls)
@@ -398,8 +398,11 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime)
             return _end_deliberation(state, event)
 
 
-def _remember(state: s.Deliberating, event: e.ToolRead | e.ActionRecorded) -> s.Deliberating:
-    """What an agent has read, or wants done."""
+def _remember(state: s.Deliberating, event: e.ToolRead | e.ActionRecorded | e.ActionWithdrawn) -> s.Deliberating:
+    """What an agent has read, or wants done. What it withdraws it may have recorded twice: its answer says what is left."""
+    if isinstance(event, e.ActionWithdrawn):
+        check_recorded(state, event.agent, (event.call,))
+        return state
     if isinstance(event, e.ActionRecorded):
         check_record(state, event.agent, event.call)
         return replace(state, recorded=state.recorded | {(event.agent, event.call)})
