@@ -109,9 +109,12 @@ def _selection_modal(name: str, title: str, label: str, form: TextForm) -> disco
     """Asks for some of several; all are ticked at first."""
     modal = discord.ui.Modal(title=head_of(title, markup.MODAL_TITLE), custom_id=name, timeout=None)
     options = form.options[: markup.OPTIONS]
-    field: discord.ui.Select[discord.ui.Modal] = discord.ui.Select(
-        custom_id="words", min_values=1, max_values=len(options), required=True
-    )
+    # Boxes show every call at once, but a group holds ten; of a menu with more people see those that they scroll to.
+    field: discord.ui.CheckboxGroup[discord.ui.Modal] | discord.ui.Select[discord.ui.Modal]
+    if len(options) <= markup.BOXES:
+        field = discord.ui.CheckboxGroup(custom_id="words", min_values=1, max_values=len(options), required=True)
+    else:
+        field = discord.ui.Select(custom_id="words", min_values=1, max_values=len(options), required=True)
     for option in options:
         field.add_option(
             label=head_of(option.label, markup.OPTION_TEXT),

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bot.cards.plan_edits import selection_form
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.card_sync.open_questions import question_card
@@ -26,11 +28,12 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.discord_app.client import DiscordClient
+from bot.discord_app.interactions import text_input_modal
 from bot.message import Action, Card, Target
 from coordination.domain.plan import PlannedCall
 from coordination.errors import StorageError
 from coordination.text import Text
-from tests.builders import REQUESTER, START
+from tests.builders import REQUESTER, START, a_plan
 from tests.contract.discord_harness import Ids, RecordingChatService, a_bot, here, note
 from tests.sample_logs import POST, REMOVE, waiting
 from tests.servers.discord_people import Someone, acknowledged, told
@@ -300,11 +303,20 @@ async def test_some_calls_are_ticked_in_a_window(
         ("1", "1. board · post_notice", True),
         ("2", "2. board · remove_notice", True),
     ]
-    assert (field["min_values"], field["max_values"]) == (1, 2)
+    assert (field["type"], field["min_values"], field["max_values"]) == (22, 1, 2)
     await told(server, await rita.submits(window, "", ticked=["1", "2"]))
     (submitted,) = chat_service.done
     assert isinstance(submitted, SubmitText)
     assert (submitted.button, submitted.text) == (desk_id(chat_service, Action.SELECT), "1,2")
+
+
+@pytest.mark.parametrize(("number", "kind"), [(10, 22), (11, 3)])
+def test_calls_are_boxes_as_far_as_a_group_of_them_holds_and_a_menu_beyond(number: int, kind: int) -> None:
+    form = selection_form(a_plan(*(replace(POST, arguments=f'{{"n":{each}}}') for each in range(number))))
+    (label,) = text_input_modal("x" * 22, "1", form).to_dict()["components"]
+    field = label["component"]
+    assert (field["type"], len(field["options"]), field["max_values"]) == (kind, number, number)
+    assert all(option["default"] for option in field["options"])
 
 
 async def test_a_value_is_edited_in_a_window_that_begins_with_it(

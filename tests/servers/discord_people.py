@@ -127,7 +127,8 @@ class Someone:
         opened = (window.response or {})["data"]
         inner: Payload = {"type": 4, "id": 2, "custom_id": "words", "value": text}
         if ticked:
-            inner = {"type": 3, "id": 2, "custom_id": "words", "values": [*ticked]}
+            field = opened["components"][0]["component"]
+            inner = {"type": field["type"], "id": 2, "custom_id": "words", "values": [*ticked]}
         data = {"custom_id": opened["custom_id"], "components": [{"type": 18, "id": 1, "component": inner}]}
         return await self._interact(WINDOW, data, window.channel, window.message)
 
