@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.chaos.deployment import Deployment
+from tests.chaos.fronts import fronts
 from tests.chaos.outage import outage
 from tests.chaos.storm import KILLS, LIMIT, OUTAGES, Weather, storm
 from tests.databases import own_server, postgres_programs
@@ -62,8 +63,17 @@ async def _outage(seconds: float, workers: int) -> None:
     _tell("  held")
 
 
+async def _fronts(seed: int, runs: int) -> None:
+    _tell(f"postgres, 2 front ends, {runs} runs, every event four times: seed {seed}")
+    programs = postgres_programs()
+    assert programs is not None, "PostgreSQL is not installed here"
+    with _folder() as folder, own_server(programs) as server:
+        told = await fronts(Deployment.on(folder, server, limit=LIMIT), seed, runs=runs)
+    _tell(f"  held: {told.kills} front ends were killed")
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Storms on both databases with one worker and three, one of outages alone, and the long outages."""
+    """Storms on both databases with one worker and three, one of outages alone, two front ends, and the long outages."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument(
@@ -72,13 +82,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--workers", type=int, action="append", help="how many there are; default: storms of 1, and of 3"
     )
-    parser.add_argument("--only", choices=[*STORMS, "away"], help="only these storms, or the long outages")
+    parser.add_argument("--only", choices=[*STORMS, "fronts", "away"], help="only these storms, or the long outages")
     chosen = parser.parse_args(arguments)
     for workers in chosen.workers or (1, 3):
         for name, (database, faults) in STORMS.items():
             if chosen.only in (None, name):
                 weather = Weather(seed=chosen.seed, seconds=chosen.seconds, workers=workers, faults=faults)
                 asyncio.run(_storm(database, weather))
+    if chosen.only in (None, "fronts"):
+        asyncio.run(_fronts(chosen.seed, max(4, int(chosen.seconds / 3))))
     if chosen.only in (None, "away"):
         for seconds in LONG_OUTAGES:
             asyncio.run(_outage(seconds, 1 if seconds == LONG_OUTAGES[0] else 3))

@@ -68,6 +68,7 @@ class Deployment:
         lookers: runs whose people look at the world before they say what became of a call.
         questions: how often people answered one.
         planned: the names of each run's calls.
+        environ: what its programs are told besides.
     """
 
     folder: Path
@@ -81,6 +82,7 @@ class Deployment:
     lookers: set[str] = field(default_factory=set[str])
     questions: int = 0
     planned: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    environ: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def on(cls, folder: Path, server: OwnPostgres | None = None, *, limit: float) -> "Deployment":
@@ -98,7 +100,8 @@ class Deployment:
     @property
     def program(self) -> Program:
         """The command line on this installation."""
-        return Program(self.folder, {"DATABASE_URL": self.url, PYTHON_VARIABLE: sys.executable, **HOME})
+        given = {"DATABASE_URL": self.url, PYTHON_VARIABLE: sys.executable, **HOME, **self.environ}
+        return Program(self.folder, given)
 
     def start_worker(self) -> Process:
         """One more worker."""
