@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.card_sync.context import SyncContext
+from bot.chat.card_sync.leader import CardSync
 from bot.chat.card_sync.open_questions import OpenQuestions
 from bot.chat.platform import ChannelRef, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.service_port import FollowUp, Nothing, PressButton, Private, Started, StartRun
@@ -13,7 +14,7 @@ from bot.message import Action, Card
 from coordination.domain import states as s
 from coordination.domain.policy import Person
 from tests.builders import ALICE, BOB, MALLORY, REQUESTER
-from tests.service.card_sync_harness import FakePlatform, Message
+from tests.service.card_sync_harness import FakePlatform, Message, eventually
 from tests.service.chat_service_harness import GENERAL, RANDOM, Answer, ChatServiceHarness, texts
 
 THREAD = replace(GENERAL, thread="m-1")
@@ -193,6 +194,15 @@ async def test_a_question_that_died_with_its_process_is_asked_by_the_next_one_on
     assert ALICE.name in repr(question.card.reference)
     await press(harness, ids[Action.CHANGE_THIS])
     assert isinstance(await harness.people.state(run), s.ChangesWanted)
+
+
+async def test_whoever_leads_for_a_product_asks_what_was_lost_before(harness: ChatServiceHarness) -> None:
+    await waiting(harness)
+    ids = await asked(harness)
+    harness.clock.tick(seconds=21)
+    platform = FakePlatform()
+    async with CardSync(sync_of(harness, platform).context).running():
+        await eventually(lambda: any(each.ids == ids for each in platform.messages.values()))
 
 
 async def test_a_question_that_is_shown_or_answered_or_too_old_is_asked_no_more(harness: ChatServiceHarness) -> None:
