@@ -2,7 +2,9 @@
 
 import grp
 import os
+import platform
 import pwd
+from dataclasses import replace
 from pathlib import Path
 
 from coordination.domain.policy import Person
@@ -82,7 +84,7 @@ CONSOLE = "console"
 
 def console_person() -> Person:
     """The user of this process, whose groups are their roles. Whoever can write the database administers it."""
-    return console_account(os.getuid())
+    return replace(console_account(os.getuid()), host=platform.node())
 
 
 def console_account(number: int) -> Person:

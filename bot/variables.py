@@ -307,6 +307,14 @@ class Environment(BaseModel):
             "With many workspaces: what the manifest was made with, of `agent`, `chat-tools`, `approvals`, or `none`. Default: `agent`.",
         ),
     ] = ""
+    slack_record_email: Annotated[
+        RawText,
+        _slack(
+            "SLACK_RECORD_EMAIL",
+            "`yes`: what somebody does is kept with the email address that Slack has confirmed: "
+            "[email addresses](#email-addresses). Default `no`.",
+        ),
+    ] = ""
     host: Annotated[RawText, _slack("HOST", "Where HTTP listens. Default: 0.0.0.0.")] = ""
     port: Annotated[RawText, _slack("PORT", "The port there. Default: 3000.")] = ""
     slack_api_url: Annotated[RawText, _slack("SLACK_API_URL", "Another address of the Web API, such as a proxy's.")] = (

@@ -8,10 +8,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from bot.cards.decisions import decisions_of
 from bot.cards.parts import approvers as approvers_line
-from bot.cards.run_view import next_view
 from bot.cards.text import one_line, visible
-from bot.cards.timeline import timeline_entry
 from bot.chat.approvals_channel import alert_of, routed, trouble_in
 from bot.chat.approvers import (
     APPROVERS_KEY,
@@ -53,23 +52,6 @@ _LISTED = 20
 _LOOKED_THROUGH = 500
 _CLICKS = frozenset({"refused no_button", "refused superseded_card"})
 """What is refused of a button whatever it is; which one it was matters less than how often."""
-_AUDITED_EVENTS = (
-    e.RunRequested,
-    e.PlanProposed,
-    e.ApprovalGiven,
-    e.ApprovalWithdrawn,
-    e.PlanRejected,
-    e.ChangesRequested,
-    e.PlanExpired,
-    e.ActionRefused,
-    e.ExecutionFrozen,
-    e.ExecutionThawed,
-    e.RunCancelled,
-    e.ResolutionApproved,
-    e.WordsVoided,
-    e.CallResolved,
-    e.RunLinked,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,13 +349,10 @@ class AdminService:
     async def _audit_of(self, request: _AdminRequest, run: str) -> Card:
         """Who decided what about one run, and who was refused."""
         card = await find_card(self.log, self.store, replace(request.by, is_admin=True), request.place, run)
-        view, lines = None, list[tuple[Hashable, RichText]]()
-        for recorded in await self.log.read(card.run):
-            view = next_view(view, recorded)
-            if isinstance(recorded.event, _AUDITED_EVENTS):
-                entry = timeline_entry(recorded.event, view)
-                line = joined([(Timestamp(recorded.at),), entry.line], " · ") if entry else ()
-                lines += [(_refused_event(recorded.event), line)] if line else []
+        lines = [
+            (_refused_event(recorded.event), joined([(Timestamp(recorded.at),), line], " · "))
+            for recorded, line in decisions_of(await self.log.read(card.run))
+        ]
         return list_card(catalog.rich("audit.of_run", run=card.run), _collapsed(lines)[-_LISTED:], empty="")
 
     def _audit_line(self, entry: AuditEntry) -> RichText:

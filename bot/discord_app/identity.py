@@ -47,6 +47,7 @@ def _person(user: discord.User | discord.Member, guild: int, rights: discord.Per
         home_team="" if isinstance(user, discord.Member) else UNKNOWN_TEAM,
         is_guest=isinstance(user, discord.Member) and (user.pending or user.flags.guest or user.is_timed_out()),
         is_bot=user.bot or user.system,
+        shown_as=user.display_name,
     )
 
 

@@ -24,7 +24,7 @@ from slack_sdk.errors import SlackApiError
 from bot.chat.service_port import ChatService
 from bot.i18n import catalog
 from bot.slack_app.errors import BAD_TOKEN, code_of
-from bot.slack_app.identity import Admins, People
+from bot.slack_app.identity import People
 from bot.slack_app.installations import (
     Authorize,
     Clients,
@@ -199,7 +199,7 @@ async def open_slack(settings: SlackSettings) -> SlackApp:
 
 def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients) -> SlackApp:
     """The app of these workspaces."""
-    people = _people(workspaces, clients, settings.admins)
+    people = _people(workspaces, clients, settings)
     platform = SlackPlatform(workspaces, clients, people)
     return SlackApp(settings=settings, workspaces=workspaces, clients=clients, platform=platform, people=people)
 
@@ -211,8 +211,8 @@ def _why_not(error: SlackApiError, name: str) -> Text:
     return catalog.text("slack.no_start", code=code or "-")
 
 
-def _people(workspaces: Workspaces, clients: Clients, admins: Admins) -> People:
-    return People(workspaces=workspaces, clients=clients, admins=admins, now=time.monotonic)
+def _people(workspaces: Workspaces, clients: Clients, settings: SlackSettings) -> People:
+    return People(workspaces, clients, settings.admins, now=time.monotonic, records_email=settings.records_email)
 
 
 @contextmanager

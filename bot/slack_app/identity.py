@@ -32,6 +32,7 @@ class _Account:
     is_guest: bool = False
     is_bot: bool = False
     is_deleted: bool = False
+    email: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +48,18 @@ class Admins:
 
 @dataclass
 class People:
-    """Asks Slack about people, and remembers the answers for a moment. `now` is in seconds."""
+    """Asks Slack about people, and remembers the answers for a moment.
+
+    Attributes:
+        now: in seconds.
+        records_email: what people do is kept with the address that Slack has confirmed.
+    """
 
     workspaces: Workspaces
     clients: Clients
     admins: Admins
     now: Callable[[], float]
+    records_email: bool = False
     _accounts: dict[tuple[str, str], tuple[float, _Account]] = field(
         default_factory=dict[tuple[str, str], tuple[float, _Account]]
     )
@@ -91,6 +98,8 @@ class People:
             is_guest=account.is_guest,
             is_bot=account.is_bot,
             is_deleted=account.is_deleted,
+            shown_as=account.name or called,
+            email=account.email if self.records_email else "",
         )
 
     async def catalog(self, workspace: Workspace, user: str) -> Catalog:
@@ -209,6 +218,7 @@ def _account_in(user: object, workspace: Workspace) -> _Account:
         is_guest=is_guest,
         is_bot=is_bot,
         is_deleted=is_deleted,
+        email=str(names.get("email") or "") if user.get("is_email_confirmed") is True else "",
     )
 
 

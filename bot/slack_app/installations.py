@@ -196,14 +196,18 @@ AGENT_SCOPE = "assistant:write"
 APPROVALS_SCOPES = ("channels:read", "groups:read")
 """What tells who can read a channel, for plans that are shown in another one."""
 
+EMAIL_SCOPE = "users:read.email"
+"""What tells the addresses of people, where the operator has them recorded."""
+
 AGENT, CHAT_TOOLS, APPROVALS = "agent", "chat-tools", "approvals"
 FEATURES = {AGENT: (AGENT_SCOPE,), CHAT_TOOLS: CHAT_TOOL_SCOPES, APPROVALS: APPROVALS_SCOPES}
 """What an app may be made with besides, and the scopes that each takes."""
 
 
-def scopes_with(features: Collection[str]) -> tuple[str, ...]:
+def scopes_with(features: Collection[str], *, has_email: bool = False) -> tuple[str, ...]:
     """The scopes of an app that is made with these features: what its manifest says, and what an installation asks for."""
-    return tuple(sorted({*SCOPES, *(scope for each in features for scope in FEATURES[each])}))
+    of_features = (scope for each in features for scope in FEATURES[each])
+    return tuple(sorted({*SCOPES, *of_features, *([EMAIL_SCOPE] if has_email else [])}))
 
 
 _log = logging.getLogger(__name__)

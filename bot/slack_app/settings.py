@@ -7,6 +7,7 @@ from bot.i18n import catalog
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import AGENT, FEATURES, SCOPES, SLACK_API, scopes_with
 from bot.variables import Environment
+from bot.written_values import yes_or_no
 from coordination.errors import ConfigError
 from coordination.text import Text
 
@@ -48,11 +49,12 @@ class OAuthMode:
 
 @dataclass(frozen=True, kw_only=True)
 class SlackSettings:
-    """Everything. `address` is where Slack's Web API is."""
+    """Everything. `address` is where Slack's Web API is; `records_email`: addresses of people are kept in the log."""
 
     mode: SocketMode | HttpMode | OAuthMode
     address: str
     admins: Admins
+    records_email: bool = False
 
 
 def slack_settings(environment: Environment) -> SlackSettings:
@@ -66,7 +68,12 @@ def slack_settings(environment: Environment) -> SlackSettings:
     mode = _mode(environment, values, port, diagnostics) if not diagnostics else None
     if mode is None or diagnostics:
         raise ConfigError(diagnostics)
-    return SlackSettings(mode=mode, address=api_address(environment), admins=named_admins(environment))
+    return SlackSettings(
+        mode=mode,
+        address=api_address(environment),
+        admins=named_admins(environment),
+        records_email=records_email(environment),
+    )
 
 
 def _mode(
@@ -87,7 +94,7 @@ def _mode(
             public_address=environment.slack_public_url,
             host=host,
             port=port,
-            scopes=scopes_with(named_features(environment)),
+            scopes=scopes_with(named_features(environment), has_email=records_email(environment)),
         )
     if not bot:
         diagnostics.append(catalog.text("slack.needs_token"))
@@ -111,6 +118,15 @@ def named_features(environment: Environment) -> frozenset[str]:
     if not named <= FEATURES.keys():
         raise ConfigError([catalog.text("slack.bad_features", known=", ".join([*FEATURES, _NONE]))])
     return frozenset(named)
+
+
+def records_email(environment: Environment) -> bool:
+    """Whether the operator has the addresses of people recorded.
+
+    Raises:
+        ConfigError: the variable says neither yes nor no.
+    """
+    return yes_or_no(environment.slack_record_email, "SLACK_RECORD_EMAIL", default=False)
 
 
 def api_address(environment: Environment) -> str:

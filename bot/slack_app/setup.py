@@ -19,7 +19,6 @@ from bot.slack_app.installations import (
     APPROVALS,
     CHAT_TOOLS,
     REDIRECT_PATH,
-    SCOPES,
     Clients,
     InstalledWorkspaces,
     Workspace,
@@ -37,12 +36,17 @@ INSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
 
 
 def manifest(
-    url: str = "", *, has_chat_tools: bool = False, is_agent: bool = True, has_approvals_channel: bool = False
+    url: str = "",
+    *,
+    has_chat_tools: bool = False,
+    is_agent: bool = True,
+    has_approvals_channel: bool = False,
+    has_email: bool = False,
 ) -> str:
     """The manifest as JSON: for Socket Mode, or for HTTP at this address, where whole organisations can install it."""
     address = f"{url.rstrip('/')}{EVENTS_PATH}" if url else ""
     wanted = {CHAT_TOOLS: has_chat_tools, AGENT: is_agent, APPROVALS: has_approvals_channel}
-    scopes = scopes_with([feature for feature, is_wanted in wanted.items() if is_wanted])
+    scopes = scopes_with([feature for feature, is_wanted in wanted.items() if is_wanted], has_email=has_email)
     events = [*EVENTS, *(AGENT_EVENTS if is_agent else ()), *(INSTALL_EVENTS if address else ())]
     request: dict[str, object] = {"request_url": address} if address else {}
     redirects: dict[str, object] = {"redirect_urls": [f"{url.rstrip('/')}{REDIRECT_PATH}"]} if url else {}
@@ -127,7 +131,8 @@ async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
     workspace = await app.workspaces.of(*app.only_workspace)
     if workspace is None:
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.no_workspace"))]
-    found = [_token(workspace), _scopes(workspace), await _mode(settings, app.clients)]
+    wanted = scopes_with([], has_email=settings.records_email)
+    found = [_token(workspace), _scopes(workspace, wanted), await _mode(settings, app.clients)]
     found.append(await _channels(workspace, app.clients))
     return found + await names.of(app.platform, workspace.tenant)
 
@@ -169,7 +174,7 @@ def _token(workspace: Workspace) -> Checkup:
     return Checkup(is_well=True, text=catalog.text("slack.doctor.workspace", name=name, team=workspace.team or "-"))
 
 
-def _scopes(workspace: Workspace, wanted: Sequence[str] = SCOPES) -> Checkup:
+def _scopes(workspace: Workspace, wanted: Sequence[str]) -> Checkup:
     missing = [scope for scope in wanted if scope not in workspace.scopes]
     if missing:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.scopes_missing", scopes=", ".join(missing)))

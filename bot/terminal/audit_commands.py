@@ -4,8 +4,10 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC
 from pathlib import Path
 
+from bot.cards.decisions import decisions_of
 from bot.cards.error_messages import plain_text
 from bot.cards.parts import spending
 from bot.cards.run_view import RunView, next_view, view_of
@@ -18,6 +20,7 @@ from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.operator_commands import print_findings
 from bot.terminal.screen import LineScreen, console_on
+from coordination.domain.transitions import Recorded
 from coordination.storage.anchor import head_of
 from coordination.storage.audit import Finding
 from coordination.storage.signed_export import Shown, sign, verify_signed
@@ -85,10 +88,17 @@ def show_file(context: CliContext, file: str, key: str) -> Exit:
     screen.settle(view)
     if used := spending(view):
         context.print_line(catalog.text("audit.used", used=plain_text(joined(used, " · "))))
+    _tell_decisions(context, verified.log)
     context.print_line(catalog.text("audit.shown" if verified.shown else "audit.shown_nowhere"))
     for each in verified.shown:
         context.print_line(f"  {_shown_line(each)}")
     return Exit.DONE
+
+
+def _tell_decisions(context: CliContext, log: Sequence[Recorded]) -> None:
+    context.print_line(catalog.text("audit.decided"))
+    for recorded, line in decisions_of(log, names_accounts=True):
+        context.print_line(f"  {recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC · {plain_text(line)}")
 
 
 def _shown_line(shown: Shown) -> str:

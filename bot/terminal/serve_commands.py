@@ -298,6 +298,7 @@ _WithChatTools = Annotated[bool, typer.Option("--chat-tools", help=_help("slack.
 _WithApprovalsChannel = Annotated[
     bool, typer.Option("--approvals-channel", help=_help("slack.help.with_approvals_channel"))
 ]
+_WithEmail = Annotated[bool, typer.Option("--email", help=_help("slack.help.with_email"))]
 
 
 def register_slack(app: typer.Typer, doctor: typer.Typer, tools: typer.Typer, cli: Callable[[], CliContext]) -> None:
@@ -340,12 +341,14 @@ def _register_manifest(slack: typer.Typer, cli: Callable[[], CliContext]) -> Non
         url: Annotated[str, typer.Option("--url", metavar="URL", help=_help("slack.help.url"))] = "",
         with_chat_tools: _WithChatTools = False,
         with_approvals_channel: _WithApprovalsChannel = False,
+        with_email: _WithEmail = False,
         as_agent: Annotated[bool, typer.Option("--agent/--no-agent", help=_help("slack.help.agent"))] = True,
     ) -> int:
         made = {
             "has_chat_tools": with_chat_tools,
             "is_agent": as_agent,
             "has_approvals_channel": with_approvals_channel,
+            "has_email": with_email,
         }
         return print_manifest(cli(), url, **made)
 

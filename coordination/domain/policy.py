@@ -1,7 +1,7 @@
 """Who may decide on a plan, and as whom: default deny, and every refusal has a name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,6 +29,9 @@ class Person:
         is_guest: whether they see only what they were invited to, or have not passed the tenant's screening.
         is_bot: whether a program acts.
         is_deleted: whether the account was closed, or has left the tenant.
+        shown_as: the name that others see when they act, which anybody may change to any; of a console, none.
+        email: the address that the platform has confirmed, if the operator has it recorded.
+        host: the machine at whose terminal they act; of a chat, none.
     """
 
     tenant: str
@@ -40,6 +43,9 @@ class Person:
     is_guest: bool = False
     is_bot: bool = False
     is_deleted: bool = False
+    shown_as: str = field(default="", compare=False)
+    email: str = field(default="", compare=False)
+    host: str = field(default="", compare=False)
 
     @property
     def is_external(self) -> bool:

@@ -29,11 +29,11 @@ from bot.slack_app.commands import default_prompts
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from coordination.domain.transitions import Recorded
 from tests.builders import REQUESTER, START
-from tests.contract.slack_harness import SECRET, Harness, a_harness, a_team, app_for, served, settings_for
+from tests.contract.slack_harness import SECRET, Harness, a_harness, a_team, a_user, app_for, served, settings_for
 from tests.contract.small_chat_service import Issued, SmallChatService, note
 from tests.sample_logs import POST, argued, recorded, waiting
 from tests.servers.slack_people import HttpLine, SocketLine, Somebody
-from tests.servers.slack_server import Fault, SlackServer, slack_serving
+from tests.servers.slack_server import Fault, SlackServer, Team, slack_serving
 
 
 @pytest.fixture(params=["socket", "http"])
@@ -552,3 +552,24 @@ async def test_an_answer_that_slack_does_not_take_is_let_go(harness: Harness) ->
     await harness.server.until(lambda: harness.server.called("chat.postEphemeral"))
     await harness.somebody().command("help")
     assert "what I do" in await harness.private_message()
+
+
+@pytest.mark.parametrize("records", [False, True])
+@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("is_confirmed", [False, True])
+async def test_an_address_is_recorded_where_the_operator_wants_it_and_slack_has_confirmed_it(
+    *, records: bool, is_told: bool, is_confirmed: bool
+) -> None:
+    profile = {"display_name": "Alice", "email": "alice@example.org"}
+    user = {**a_user("alice"), "id": "UALICE", "profile": profile, "is_email_confirmed": is_confirmed}
+    team = Team(id="T1", token="xoxb-T1", users={"UALICE": user}, tells_email=is_told)
+    async with slack_serving(SlackServer([team])) as server:
+        settings = replace(settings_for(server, "http"), records_email=records)
+        workspace = Workspace(enterprise="", team="T1", token="xoxb-T1")
+        app = slack_app(settings, KnownWorkspaces([workspace]), Clients(settings.address))
+        person = await app.people.person(workspace, "UALICE")
+        now = await app.people.read_anew(workspace, "UALICE")
+    assert (person.name, person.shown_as) == ("Alice (UALICE)", "Alice")
+    assert person.email == ("alice@example.org" if records and is_told and is_confirmed else "")
+    assert now is not None
+    assert now.email == person.email

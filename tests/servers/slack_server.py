@@ -97,6 +97,7 @@ class Team:
     absent: set[str] = field(default_factory=set[str])
     conversations: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     lacks: set[str] = field(default_factory=set[str])
+    tells_email: bool = False
     is_org_wide: bool = False
     sisters: tuple[str, ...] = ()
 
@@ -150,7 +151,11 @@ class Team:
                 "enterprise_id": self.enterprise,
                 "teams": [self.id, *self.sisters],
             }
-        return {**plain, **user}
+        shown = {**plain, **user}
+        if not self.tells_email and "profile" in shown:
+            # https://docs.slack.dev/reference/scopes/users.read.email: without that scope there is no address.
+            shown["profile"] = {name: value for name, value in shown["profile"].items() if name != "email"}
+        return shown
 
     @property
     def scopes(self) -> str:
