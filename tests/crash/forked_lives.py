@@ -89,11 +89,11 @@ def request(life: Life) -> RunRequest:
 def run_child(life: Life, answer: int) -> None:
     """In the child: live, and tell how it went."""
     environ = {
+        "MASSGEN_BOT_PYTHON": sys.executable,
         **os.environ,
         "DATABASE_URL": life["database"],
         "XDG_STATE_HOME": life["state"],
         "MASSGEN_BOT_STATE": life["state"],
-        "MASSGEN_BOT_PYTHON": sys.executable,
         "MASSGEN_BOT_DEMO_PACE": "0",
     }
     failpoints = Failpoints(dies_at=life["dies_at"])

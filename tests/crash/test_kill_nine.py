@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from coordination.storage.audit import export, verify
+from tests import forked
 from tests.crash.forked_lives import End, Life
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,12 @@ def forked_lives() -> Generator[ForkedLives]:
     command = [sys.executable, "-m", "tests.crash.forked_lives"]
     unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     with subprocess.Popen(
-        command, cwd=ROOT, env=unmeasured, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env={**unmeasured, "MASSGEN_BOT_PYTHON": forked.python()},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             yield ForkedLives(process)

@@ -87,6 +87,8 @@ class Program:
         folders = kept.get("PATH", os.defpath).split(os.pathsep)
         kept["PATH"] = os.pathsep.join(folder for folder in folders if not (Path(folder) / "massgen-bot").exists())
         given = {"XDG_STATE_HOME": str(self.folder), "HOME": str(self.folder), "MASSGEN_BOT_DEMO_PACE": "0"}
+        if not self.starts_from_nothing:
+            given["MASSGEN_BOT_PYTHON"] = forked.python()
         return {**kept, **given, **self.environ, **more}
 
     def forks(self, environ: Mapping[str, str]) -> bool:

@@ -50,7 +50,8 @@ def spied(program: Program, *command: str, wrap: str = "") -> str:
     path = program.folder / "spy.yaml"
     text = CONFIG.replace("COMMAND", words).replace("WRAP", f", wrap: {wrap}" if wrap else "")
     path.write_text(text.replace("{say: Nothing to do.}", "Nothing to do."), encoding="utf-8")
-    ended = program.run("run", "Look", "--config", str(path), "--events")
+    # What the kernel says of a process is what these are about, so it is one that this program started itself.
+    ended = program.run("run", "Look", "--config", str(path), "--events", MASSGEN_BOT_PYTHON=sys.executable)
     assert ended.status == 0, ended.err + ended.out
     return str(ended.first("tool_read")["excerpt"])
 
