@@ -44,14 +44,17 @@ approval: {allow_requester: true}
 """
 
 
+OWN_PROCESSES = {"MASSGEN_BOT_PYTHON": sys.executable}
+"""What the kernel says of a tool server is what these tests are about, so no other process forks it."""
+
+
 def spied(program: Program, *command: str, wrap: str = "") -> str:
     """What a tool server of a run sees when it runs a command."""
     words = ", ".join(json.dumps(word) for word in command)
     path = program.folder / "spy.yaml"
     text = CONFIG.replace("COMMAND", words).replace("WRAP", f", wrap: {wrap}" if wrap else "")
     path.write_text(text.replace("{say: Nothing to do.}", "Nothing to do."), encoding="utf-8")
-    # What the kernel says of a process is what these are about, so it is one that this program started itself.
-    ended = program.run("run", "Look", "--config", str(path), "--events", MASSGEN_BOT_PYTHON=sys.executable)
+    ended = program.run("run", "Look", "--config", str(path), "--events")
     assert ended.status == 0, ended.err + ended.out
     return str(ended.first("tool_read")["excerpt"])
 
@@ -69,7 +72,7 @@ def waiting(program: Program) -> str:
 @pytest.mark.parametrize("variable", ["", "MASSGEN_BOT_TOOL_SERVER"])
 def test_a_tool_server_can_not_approve(tmp_path: Path, variable: str) -> None:
     """Neither as it is, nor without its environment, away from its parent, and with a terminal of its own making."""
-    program = Program(tmp_path)
+    program = Program(tmp_path, OWN_PROCESSES)
     run = waiting(program)
     away = ["env", "-u", variable, "setsid", "-w"] if variable else []
     state = f"XDG_STATE_HOME={tmp_path}"
@@ -82,7 +85,7 @@ def test_a_tool_server_can_not_approve(tmp_path: Path, variable: str) -> None:
 @LINUX
 @pytest.mark.parametrize("command", ["resolve", "resume", "changes", "select", "edit"])
 def test_a_tool_server_can_not_decide_otherwise(tmp_path: Path, command: str) -> None:
-    program = Program(tmp_path)
+    program = Program(tmp_path, OWN_PROCESSES)
     run = waiting(program)
     more = {"changes": ["Do more."], "select": ["1"], "edit": ["1"]}.get(command, [])
     bot = ("env", f"XDG_STATE_HOME={tmp_path}", sys.executable, "-m", "bot")
@@ -91,7 +94,7 @@ def test_a_tool_server_can_not_decide_otherwise(tmp_path: Path, command: str) ->
 
 @LINUX
 def test_a_script_with_a_persons_token_may_decide_from_anywhere(tmp_path: Path) -> None:
-    program = Program(tmp_path)
+    program = Program(tmp_path, OWN_PROCESSES)
     run = waiting(program)
     program.state.joinpath(TOKEN_FILE).write_text(
         "fece50d2287f7245aea5819b75f95ee8bec295a14f8ef1e7a31f17f1dae9df44  -\n"
@@ -197,7 +200,7 @@ def test_the_database_and_the_log_are_their_owners_alone_whatever_the_folder_and
 
 
 def test_a_database_that_others_could_read_is_closed_at_its_next_use(tmp_path: Path) -> None:
-    program = Program(tmp_path)
+    program = Program(tmp_path, OWN_PROCESSES)
     assert program.run("demo", "--approve").status == 0
     file = program.state / "massgen-bot.sqlite"
     file.chmod(0o644)
