@@ -163,6 +163,7 @@ class Action(StrEnum):
     ANSWER = "answer"
     SELECT = "select"
     EDIT = "edit"
+    GRANT = "grant"
     WITHDRAW = "withdraw"
     CHANGE_THIS = "change_this"
     START_NEW = "start_new"
@@ -210,7 +211,7 @@ class TextForm:
         label: names what is written, where the product's own sentence does not.
     """
 
-    asks: Literal["reason", "change", "answer", "select", "edit"]
+    asks: Literal["reason", "change", "answer", "select", "edit", "grant"]
     is_required: bool
     options: tuple[Option, ...] = ()
     text: str = ""
@@ -223,6 +224,7 @@ FORMS: Mapping[Action, TextForm] = {
     Action.ANSWER: TextForm(asks="answer", is_required=True),
     Action.SELECT: TextForm(asks="select", is_required=True),
     Action.EDIT: TextForm(asks="edit", is_required=False),
+    Action.GRANT: TextForm(asks="grant", is_required=True),
 }
 """The actions that nobody takes without being asked for words; what a form offers depends on the plan."""
 

@@ -136,6 +136,7 @@ class Case(_Model):
     from_read: bool = False
     effect: Effect
     approvers: tuple[_Approvers, ...] | None = None
+    grants: bool | None = None
 
     @property
     def quorums(self) -> tuple[Quorum, ...] | None:
@@ -180,7 +181,8 @@ class Outcome:
     def fits(self, found: Explanation) -> bool:
         """Whether this is what is expected, of the effect and of whose approval it takes, where the case says so."""
         quorums = self.case.quorums
-        return found.effect is self.case.effect and quorums in (None, found.needs.quorums)
+        is_granted = self.case.grants in (None, not found.needs.bars_grants)
+        return found.effect is self.case.effect and quorums in (None, found.needs.quorums) and is_granted
 
 
 def run_cases(environment: Environment, path: Path) -> tuple[Outcome, ...]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from coordination.domain import events as e
 from coordination.domain import states as s
+from coordination.domain.plan import Plan
 from coordination.domain.policy import Authors, Person, Policy, Refusal, RunAction, judge, judge_stop, leaves_nobody
 from coordination.domain.quorums import Quorum
 from coordination.domain.states import RunState
@@ -21,13 +22,14 @@ def judge_plan(state: RunState, digest: str, by: Person, action: RunAction, now:
     if not isinstance(state, s.AwaitingDecision):
         is_decided = isinstance(state, s.Executing | s.NeedsHuman | s.Reporting | s.Finished | s.Rejected)
         return Refusal.ALREADY_DECIDED if is_decided else Refusal.NOTHING_TO_DECIDE
-    if not _is_of(state, digest):
+    if not is_of(state.plan, digest):
         return Refusal.STALE_PLAN
     return _judge(state, by=by, action=action, now=now)
 
 
-def _is_of(state: s.AwaitingDecision, digest: str) -> bool:
-    return len(digest) >= _SHORTEST_DIGEST and state.plan.digest.startswith(digest.lower())
+def is_of(plan: Plan, digest: str) -> bool:
+    """Whether a digest, or the beginning of one, is this plan's."""
+    return len(digest) >= _SHORTEST_DIGEST and plan.digest.startswith(digest.lower())
 
 
 def judge_withdrawal(state: RunState, digest: str, by: Person) -> Refusal | None:
@@ -36,7 +38,7 @@ def judge_withdrawal(state: RunState, digest: str, by: Person) -> Refusal | None
         return Refusal.OTHER_TENANT
     if not isinstance(state, s.AwaitingDecision):
         return Refusal.ALREADY_DECIDED
-    if not _is_of(state, digest):
+    if not is_of(state.plan, digest):
         return Refusal.STALE_PLAN
     return None if any(by.is_same_as(person) for person in state.approvals) else Refusal.NOT_APPROVED
 
@@ -130,6 +132,10 @@ _FIXED: Mapping[Refusal, Text] = {
         "Only full members can decide here. For guests, bots and people from other organizations, an "
         "operator must set approval.external in the configuration."
     ),
+    Refusal.NO_GRANTS: Text(
+        "No standing grants may be given for this plan: the operator must set approval.grants in the configuration, and no "
+        "rule of its calls may say grants: false."
+    ),
     Refusal.NOT_APPROVED: Text("You have not approved this plan, so there is nothing to withdraw."),
     Refusal.DENIED_NOW: Text(
         "The current rules forbid a call in this plan, so it can't run. Request changes, or reject it."
@@ -163,7 +169,11 @@ _FIXED: Mapping[Refusal, Text] = {
 
 def message(refusal: Refusal, state: RunState) -> Text:
     """The sentence for a refusal."""
-    policy = state.plan.policy if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else Policy()
+    policy = (
+        state.plan.policy
+        if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Finished)
+        else Policy()
+    )
     requester, names = state.request.requester.name, approvers(policy)
     sentences: dict[Refusal, Text] = {
         Refusal.ALREADY_DECIDED: Text("Someone has already decided: the run is {state}.", state=_state(state)),

@@ -26,6 +26,8 @@ from coordination.domain.events import (
     RunEvent,
     RunRequested,
 )
+from coordination.domain.grant_checks import are_void
+from coordination.domain.grants import Standing
 from coordination.domain.plan import Plan, PlannedCall, over_cap
 from coordination.domain.policy import Person, Policy, Refusal
 from coordination.domain.quorums import Seats, all_of
@@ -47,6 +49,7 @@ _NOT_AGAIN: Mapping[Because, Text] = {
     "rules": Text("the rules got stricter after the approval"),
     "approvers": Text("someone whose confirmation let the run continue may no longer approve"),
     "unreadable": Text("it can't be checked whether those whose confirmation let the run continue may still approve"),
+    "grants": Text("a standing grant that approved the plan was revoked, has expired or is used up"),
 }
 """Why the rest is skipped of what can't be asked again, since some of it has begun."""
 
@@ -77,6 +80,23 @@ class PersonDirectory(Protocol):
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         """How many people have one of these roles at most, besides these accounts; None: it can't be told."""
         ...
+
+
+class GrantBook(Protocol):
+    """Knows what people have granted."""
+
+    async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
+        """The grants that may hold at a moment in a tenant, or anywhere, oldest first; revoked ones and used up ones too."""
+        ...
+
+
+class NoGrants:
+    """For a program in which nobody grants anything: what stands on a grant is void."""
+
+    async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
+        """None."""
+        del at, tenant
+        return ()
 
 
 class Freezes(Protocol):
@@ -346,6 +366,7 @@ class Guards:
     clock: Clock
     freezes: Freezes = field(default_factory=NeverFrozen)
     spending: Spending = field(default_factory=NothingSpent)
+    grants: GrantBook = field(default_factory=NoGrants)
 
     def of(self, run: str) -> Callable[[Executing], Awaitable[RunEvent | Caps | None]]:
         """The guard of one run, for one worker: gives what happens in place of the next call, else the caps it counts for.
@@ -363,7 +384,7 @@ class Guards:
                     caps = found
                 else:
                     instead = found
-                instead = instead or await self._by_people(state, claim)
+                instead = instead or await self._by_grants(state) or await self._by_people(state, claim)
             frozen_by = await self.freezes.frozen_by(state.request.tenant)
             return instead or freeze_event(state.frozen_by, frozen_by) or caps
 
@@ -399,6 +420,14 @@ class Guards:
         if cap is not None:
             return _skipped(state, DayCapError(cap.match, cap.most, left=cap.left).text)
         return day_caps(state.plan, state.request, now)[state.next_index]
+
+    async def _by_grants(self, state: Executing) -> RunEvent | None:
+        """Before each call, where grants approved the plan: they must still hold, for all that is left of it."""
+        if not state.granted:
+            return None
+        now = self.clock.now()
+        standing = await self.grants.grants(now, state.request.tenant)
+        return self._instead(state, state.plan.policy, "grants") if are_void(state, standing, now) else None
 
     async def _by_people(self, state: Executing, claim: "_Claim") -> RunEvent | None:
         """At the claim alone: what has begun goes on under the approval, or the words, that it began with.

@@ -108,6 +108,13 @@ class DayCapError(CoordinationError):
         )
 
 
+class GrantVoidError(CoordinationError):
+    """A call would start on a standing grant that is not there, was revoked, has expired or is used up."""
+
+    def __init__(self, grant: str) -> None:
+        super().__init__(Text("the standing grant {grant} was revoked, has expired or is used up", grant=grant))
+
+
 class ConflictError(CoordinationError):
     """An append expected another sequence number: the run moved on in the meantime."""
 

@@ -22,7 +22,7 @@ from coordination.domain.events import (
 from coordination.domain.plan import Outage, PlannedCall, Succeeded, arguments_to_send, paths_wanted
 from coordination.domain.references import MAX_VALUE, returned
 from coordination.domain.states import Executing, RunState
-from coordination.errors import DayCapError, ToolServerError
+from coordination.errors import DayCapError, GrantVoidError, ToolServerError
 from coordination.json_schema import verdict
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, Clock, Executor, ToolOutput
 from coordination.ports.tools import left_out, remark
@@ -141,16 +141,29 @@ async def _advance(
     if objection is not None:
         await writer.commit(_failed(state, objection, nothing_happened=True))
         return
-    try:
-        started = await writer.commit(_started(state, hand, limits.get(call.server, 0.0), found or ()))
-    except DayCapError as error:  # Another run has started one meanwhile.
-        await _skip_rest(writer, state, error.text)
+    started = await _begun(writer, state, _started(state, hand, limits.get(call.server, 0.0), found or ()), guard)
+    if started is None:
         return
     late = _too_late(started, clock)
     if late is not None:
         await writer.commit(_failed(state, late, nothing_happened=True))
         return
     await _call(writer, state, executor, hand, grace=grace)
+
+
+async def _begun(writer: RunWriter, state: Executing, start: CallStarted, guard: Guard) -> RunState | None:
+    """The state with a call's start on record; None: others were first, and what follows from that is on record."""
+    try:
+        return await writer.commit(start)
+    except DayCapError as error:  # Another run has started one meanwhile.
+        await _skip_rest(writer, state, error.text)
+    except GrantVoidError as error:  # It was revoked, or used elsewhere, meanwhile: the guard says what follows.
+        instead = await guard(state)
+        if instead is None or isinstance(instead, tuple):
+            await _skip_rest(writer, state, error.text)
+        else:
+            await writer.commit(instead)
+    return None
 
 
 async def _skip_rest(writer: RunWriter, state: Executing, reason: Text) -> None:
@@ -180,6 +193,7 @@ def _started(state: Executing, hand: str, limit: float, caps: Caps) -> CallStart
         hand=hand,
         limit=limit,
         per_day=lowest(call.needs.per_day, caps),
+        grants=state.next_grants,
     )
 
 

@@ -127,4 +127,5 @@ class Accepted:
 
 
 def _is_wild_read(each: Rule) -> bool:
-    return each.effect is Effect.READ and any(sign in each.match for sign in "*?")
+    # The operator's own rules only take away: none lets a tool run.
+    return each.effect is Effect.READ and not each.is_operators and any(sign in each.match for sign in "*?")

@@ -71,6 +71,7 @@ from coordination.run_links import link
 from coordination.run_options import RunProfile
 from coordination.run_request import RunRequest, checked_prompt
 from coordination.run_writer import MAX_RACES, PATIENCE, PendingAppend, RunTurns, append_surely, job_for
+from coordination.standing_grants import StandingGrants
 from coordination.text import Text
 
 MAX_TEXT_CHARACTERS = 4_000
@@ -110,6 +111,7 @@ class Coordinator:
         self._directory = directory or Unchanging()
         self._freezes = freezes or NeverFrozen()
         self._turns = RunTurns()
+        self.grants = StandingGrants(log, clock=clock, new_id=new_id, current=self._current)
 
     async def start(self, request: RunRequest) -> str:
         """Log the request and submit its deliberation. Returns the run's name.

@@ -39,7 +39,7 @@ from coordination.domain.policy import Person, policy_actor
 from coordination.domain.preset_plan import PresetPlan
 from coordination.domain.provenance import ReadIndex, read_through
 from coordination.domain.quorums import all_of
-from coordination.errors import ConfigError, ModelError, ToolServerError
+from coordination.errors import ConfigError, GrantVoidError, IllegalTransition, ModelError, ToolServerError
 from coordination.execution import GRACE, AwayAfter, Guard, execute, never_away, unknown
 from coordination.log_context import logged_for
 from coordination.ports import (
@@ -71,6 +71,7 @@ from coordination.retry import RetryBudget, send_with_retry
 from coordination.run_links import begin_all
 from coordination.run_options import RunProfile
 from coordination.run_writer import ATTEMPTS, RunMoved, RunWriter, is_foreseen, no_stray_cancellation, told
+from coordination.standing_grants import approvals_on_grants
 from coordination.text import Text
 
 TIMEOUT = 120.0
@@ -147,7 +148,8 @@ class Worker:
         self._read_lists = read_lists
         self._away_after = away_after
         self._current = ByTheClock(current, clock, stored_rules(log, configure))
-        self._guards = Guards(self._current, directory or Unchanging(), clock, freezes or NeverFrozen(), self._spending)
+        self._directory = directory or Unchanging()
+        self._guards = Guards(self._current, self._directory, clock, freezes or NeverFrozen(), self._spending, log)
         self.grace = GRACE
         """Seconds that a call under way has left when the work ends."""
         self._errors: dict[str, list[Text]] = {}
@@ -306,11 +308,20 @@ class Worker:
         )
         proposed = replace(proposed, started_today=await self._counted_today(plan))
         if not plan.is_automatic:
-            await writer.commit(proposed)
+            await self._await_people(writer, proposed)
             return
         approved = e.ApprovalGiven(by=policy_actor(plan.tenant), digest=plan.digest)
-        job = Job(task="execute", run=writer.run, tenant=plan.tenant, revision=plan.revision)
-        await writer.commit(proposed, approved, job=job)
+        await writer.commit(proposed, approved, job=_first_job(plan))
+
+    async def _await_people(self, writer: RunWriter, proposed: e.PlanProposed) -> None:
+        """Have people decide on a plan, unless they have allowed all of it before."""
+        if proposed.plan.policy.allow_grants:
+            with contextlib.suppress(GrantVoidError, IllegalTransition):  # Over, or revoked, at this very moment.
+                approvals = await approvals_on_grants(proposed, writer.state, self._log, self._directory, self._clock)
+                if approvals:
+                    await writer.commit(proposed, *approvals, job=_first_job(proposed.plan))
+                    return
+        await writer.commit(proposed)
 
     async def _propose(self, writer: RunWriter, state: s.Deliberating, preset: PresetPlan, prepared: Prepared) -> None:
         """Have people decide on the plan that the run begins with; no model is asked."""
@@ -486,6 +497,11 @@ class Worker:
     async def _prepare(self, request: e.RunRequested) -> Prepared:
         text, origin = await self._log.load_config(request.config_digest)
         return self._configure(text, origin, request.tenant)
+
+
+def _first_job(plan: Plan) -> Job:
+    """The work on a plan that is approved as it is proposed."""
+    return Job(task="execute", run=plan.run, tenant=plan.tenant, revision=plan.revision)
 
 
 def _caller(request: e.RunRequested, approvers: Sequence[Person] = ()) -> Caller:

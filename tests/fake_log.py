@@ -8,11 +8,13 @@ from datetime import datetime
 
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.day_caps import midnight_before
-from coordination.domain.events import CallStarted, RunEvent
+from coordination.domain.events import ApprovalGiven, CallStarted, GrantGiven, GrantRevoked, RunEvent
+from coordination.domain.grants import Standing, oldest_grant
 from coordination.domain.states import AwaitingDecision, RunState
 from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, ConflictError, DayCapError
 from coordination.ports import Job, Perform, RunSummary
+from coordination.storage.grant_records import check_standing
 from coordination.text import Text
 
 _PROMPT_EXCERPT = 500
@@ -42,6 +44,9 @@ class MemoryLog:
         if len(log) != expected:
             raise ConflictError(run, expected)
         self._check_day_caps(events, at, state.request.tenant)
+        claimed = [each.grant for event in events if isinstance(event, ApprovalGiven) for each in event.grants]
+        starting = [each for event in events if isinstance(event, CallStarted) for each in event.grants]
+        check_standing(await self.grants(at, state.request.tenant), claimed, starting, at)
         added = [Recorded(run=run, seq=seq, at=at, event=event) for seq, event in enumerate(events, start=expected + 1)]
         if job is not None:
             self._submit(job)
@@ -63,6 +68,23 @@ class MemoryLog:
             counts[name] += 1
             if counts[name] > most:
                 raise DayCapError(name, most)
+
+    async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
+        runs = [run for run, summary in self._summaries.items() if tenant in (None, summary.tenant)]
+        log = sorted((each for run in runs for each in self._events[run]), key=lambda each: each.at)
+        used = Counter(id_ for each in log if isinstance(each.event, CallStarted) for id_ in each.event.grants)
+        revoked = {(each.run, each.event.grant) for each in log if isinstance(each.event, GrantRevoked)}
+        return [
+            Standing(
+                grant=event.grant,
+                run=each.run,
+                given_at=each.at,
+                used=used[event.grant.id],
+                is_revoked=(each.run, event.grant.id) in revoked,
+            )
+            for each in log
+            if isinstance(event := each.event, GrantGiven) and each.at >= oldest_grant(at)
+        ]
 
     async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
         return self._events.get(run, [])[after:]

@@ -26,6 +26,8 @@ _AUDITED_EVENTS = (
     e.ActionRefused,
     e.ExecutionFrozen,
     e.ExecutionThawed,
+    e.GrantGiven,
+    e.GrantRevoked,
     e.RunCancelled,
     e.ResolutionApproved,
     e.WordsVoided,

@@ -8,6 +8,7 @@ from typing import Literal
 
 from bot.attached_files import files_in
 from bot.cards.error_messages import plain_text
+from bot.cards.grants import grant_menus
 from bot.cards.linked_runs import beginning, not_undone, preset_of
 from bot.cards.lookalikes import lookalikes_in
 from bot.cards.parts import (
@@ -461,4 +462,4 @@ def _menus(view: RunView, state: s.AwaitingDecision) -> tuple[Menu, ...]:
         Menu(action=Action.CHOOSE, label=catalog.text("choose.label"), target=here, options=options),
         Menu(action=Action.EDIT, label=catalog.text("edit.label"), target=here, options=edit_options(state.plan)),
     )
-    return tuple(menu for menu in menus if menu.options)
+    return (*(menu for menu in menus if menu.options), *grant_menus(view, state.plan))

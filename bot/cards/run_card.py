@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
+from bot.cards.grants import grant_menus, on_grants
 from bot.cards.known_ids import known_of
 from bot.cards.linked_runs import link_buttons, link_lines
 from bot.cards.parts import (
@@ -242,6 +243,7 @@ def finished_card(view: RunView, state: s.Finished) -> Card:
             *_plan_anew(view, state),
             Button(action=Action.DETAILS, label=catalog.text("button.details"), target=target(view, state.plan)),
         ),
+        menus=grant_menus(view, state.plan),
         footer=identified(view, state.plan, _count(state), *_totals(view)),
         attachments=attachments(view, state.plan),
     )
@@ -320,6 +322,8 @@ def _decided(view: RunView, approvals: tuple[Person, ...]) -> Section:
 
 def _approved(view: RunView, approvals: tuple[Person, ...]) -> RichText:
     at = Timestamp(view.decided_at or view.updated_at)
+    if view.on_grants:
+        return catalog.rich("decided.on_grants", grants=on_grants(view.on_grants), at=at)
     return catalog.rich("decided.approved", who=people(approvals), at=at)
 
 

@@ -9,6 +9,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
 from coordination.domain.events import ToolRead
+from coordination.domain.grants import GrantUse
 from coordination.domain.plan import Plan
 from coordination.domain.policy import Person
 from coordination.domain.provenance import Origin, ReadIndex, read_through
@@ -144,6 +145,7 @@ class RunView:
         change: those that the newest plan was made for.
         decided_by: the last person whose word moved the run on or ended it.
         restarts: how often a worker took the coordination up again after a crash.
+        on_grants: the standing grants that the newest plan was approved by.
         place: in the line of its tenant's runs that wait to be planned, from 1; 0: nobody looked. No log says that.
     """
 
@@ -175,6 +177,7 @@ class RunView:
     decided_at: datetime | None = None
     ended_at: datetime | None = None
     place: int = 0
+    on_grants: tuple[GrantUse, ...] = ()
 
     @property
     def request(self) -> e.RunRequested:
@@ -340,11 +343,13 @@ def _with_facts(view: RunView, event: e.RunEvent, at: datetime) -> RunView:
             return replace(view, spent=view.spent.plus(event))
         case e.PlanProposed(plan=plan, chosen_by=chosen_by, because=because, revised=revised):
             times = tuple(CallTimes() for _ in plan.calls)
+            view = replace(view, on_grants=())
             proposed = replace(view, calls=times, revision=plan.revision, chosen_by=chosen_by, because=because)
             return replace(proposed, revised=revised, plan=plan, plan_before=view.plan, change=view.wished, wished=None)
         case e.ApprovalGiven(by=by) | e.ChangesRequested(by=by):
             wished = event if isinstance(event, e.ChangesRequested) else view.wished
-            return replace(view, decided_by=by, decided_at=at, wished=wished)
+            uses = event.grants if isinstance(event, e.ApprovalGiven) else ()
+            return replace(view, decided_by=by, decided_at=at, wished=wished, on_grants=(*view.on_grants, *uses))
         case e.PlanRejected(by=by):
             return _ended(replace(view, decided_by=by, decided_at=at), at)
         case e.CallStarted(index=index):

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from bot.cards.grants import on_grants
 from bot.cards.parts import mention, people
 from bot.cards.results import in_words, link_in, told_result
 from bot.cards.run_view import RunView
 from bot.cards.text import duration, one_line, visible
 from bot.i18n import catalog, joined
-from bot.message import Mention, RichText, Status, StyledText
+from bot.message import Mention, RichText, Status, StyledText, Timestamp
 from coordination.domain import events as e
 from coordination.domain.ballot import Ballot
 from coordination.domain.plan import short
@@ -52,6 +53,8 @@ _OfRun: TypeAlias = (
     | e.ExecutionThawed
     | e.ApproversAsked
     | e.ApproversRead
+    | e.GrantGiven
+    | e.GrantRevoked
     | e.RunCancelled
     | e.CallsSkipped
     | e.RunFinished
@@ -229,6 +232,8 @@ def _run_line(event: _OfRun, view: RunView) -> tuple[RichText, Status]:
             return _conclusion(event), Status.DONE
         case (
             e.ApprovalGiven()
+            | e.GrantGiven()
+            | e.GrantRevoked()
             | e.ApprovalWithdrawn()
             | e.PlanRejected()
             | e.ChangesRequested()
@@ -314,14 +319,20 @@ def _conclusion(event: e.PlanProposed | e.RunAnswered) -> RichText:
 
 def _decision(
     event: e.ApprovalGiven
+    | e.GrantGiven
+    | e.GrantRevoked
     | e.ApprovalWithdrawn
     | e.PlanRejected
     | e.ChangesRequested
     | e.RunCancelled
     | e.ActionRefused,
 ) -> RichText:
-    person: Mention = mention(event.by)
+    person: Mention = mention(event.grant.by if isinstance(event, e.GrantGiven) else event.by)
     match event:
+        case e.GrantGiven() | e.GrantRevoked():
+            return _grant(event, person)
+        case e.ApprovalGiven(digest=digest, grants=uses) if uses:
+            return catalog.rich("timeline.on_grants", grants=on_grants(uses), plan=short(digest))
         case e.ApprovalGiven(digest=digest):
             return catalog.rich("timeline.approved", who=person, plan=short(digest))
         case e.ApprovalWithdrawn(digest=digest):
@@ -337,6 +348,20 @@ def _decision(
             return _refusal(person, act, refusal)
         case _:
             assert_never(event)
+
+
+def _grant(event: e.GrantGiven | e.GrantRevoked, person: Mention) -> RichText:
+    if isinstance(event, e.GrantRevoked):
+        return catalog.rich("timeline.grant_revoked", who=person, grant=visible(event.grant))
+    grant, number = event.grant, event.index + 1
+    return catalog.rich(
+        "timeline.granted",
+        who=person,
+        number=number,
+        grant=visible(grant.id),
+        most=grant.most,
+        until=Timestamp(grant.until),
+    )
 
 
 def _refusal(person: Mention, act: str, refusal: str) -> RichText:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bot.cards.decisions import decisions_of
+from bot.cards.grants import grant_line
 from bot.cards.parts import approvers as approvers_line
 from bot.cards.text import one_line, visible
 from bot.chat.approvals_channel import alert_of, routed, trouble_in
@@ -115,6 +116,7 @@ class AdminService:
             "prompts": self._prompts,
             "freeze": self._freeze,
             "thaw": self._thaw,
+            "grants": self._grants,
             "audit": self._audit,
         }
         if action not in verbs:
@@ -338,6 +340,22 @@ class AdminService:
         if not was_set:
             raise refused("nothing_frozen")
         return done_card(catalog.rich("freeze.reset"))
+
+    async def _grants(self, request: _AdminRequest) -> Card:
+        """What holds in the whole server; `revoke` and a name take one back, whose it is."""
+        grants = self.coordinator.grants
+        match request.value.split():
+            case ["revoke", name]:
+                try:
+                    await grants.revoke(name, request.by, request.by.tenant)
+                except RefusedError:
+                    raise refused("no_grant", grant=name[:40]) from None
+                return done_card(catalog.rich("grant.revoked", grant=visible(name)))
+            case []:
+                lines = [grant_line(each) for each in await grants.listed(request.by.tenant)]
+                return list_card(catalog.rich("grant.title"), lines[:_LISTED], empty=catalog.text("grant.none"))
+            case _:
+                raise refused("no_such_verb", verb=f"grants {request.value}"[:40])
 
     async def _audit(self, request: _AdminRequest) -> Card:
         if run := request.name or request.value:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from bot.cards.grants import given_line, grant_form, grant_typed
 from bot.cards.linked_runs import LINK_ACTIONS
 from bot.cards.parts import mention
 from bot.cards.plan_edits import EditableArgument, edit_form, edited_argument, selected_indexes, selection_form
@@ -51,6 +52,7 @@ _WRITTEN = {
     Action.ANSWER: RunAction.ANSWER,
     Action.SELECT: RunAction.CHANGE,
     Action.EDIT: RunAction.CHANGE,
+    Action.GRANT: RunAction.GRANT,
 }
 """What is done with the words of each window."""
 _ID_SHOWN = 40
@@ -73,13 +75,7 @@ class ButtonHandler:
         try:
             known, card = await self._known(by, request, place)
         except ChatRefusal as error:
-            if await self._is_repeated(request, by):
-                return Nothing()
-            what = f"{request.button[:_ID_SHOWN]} on {request.message[:_ID_SHOWN]}"
-            await self._keep_for_audit(by, place, error.refusal, what)
-            if (newer := await self._newer(error, request, by)) is not None:
-                return newer
-            raise
+            return await self._unknown(error, request, by, place)
         action = Action(known.action)
         if isinstance(request, PressButton):
             try:
@@ -94,12 +90,39 @@ class ButtonHandler:
         if action in (Action.ASK_AGAIN, Action.START_NEW, *LINK_ACTIONS):
             return await self._start(action, known, AskAgain(card=card, once=request.once), by, place)
         try:
+            if action is Action.GRANT:
+                return await self._grant(by, known, request)
             state = await self._decide(by, known, action, request)
         except RefusedError as error:
             return await self._refused(error, action, card, by, place, seen=request.message)
         finally:
             self.wake()
         return await self._saved(card, state) if is_at_home(known) else Nothing()
+
+    async def _unknown(
+        self, error: ChatRefusal, request: PressButton | SubmitText, by: Person, place: ChannelRef
+    ) -> Reply:
+        """What is told of a button that does not count for them here.
+
+        Raises:
+            ChatRefusal: the refusal itself.
+        """
+        if await self._is_repeated(request, by):
+            return Nothing()
+        what = f"{request.button[:_ID_SHOWN]} on {request.message[:_ID_SHOWN]}"
+        await self._keep_for_audit(by, place, error.refusal, what)
+        if (newer := await self._newer(error, request, by)) is not None:
+            return newer
+        raise error
+
+    async def _grant(self, by: Person, known: ButtonRecord, request: PressButton | SubmitText) -> Reply:
+        """Allow calls like the chosen one, for the time and the number that were written."""
+        lasts, most, free = grant_typed(request.text if isinstance(request, SubmitText) else "")
+        index = int(request.choice) - 1 if request.choice.isdecimal() else -1
+        grant = await self.coordinator.grants.give(
+            known.run, known.digest, by, index, lasts=lasts, most=most, free=free
+        )
+        return Private(done_card(given_line(grant)))
 
     async def _saved(self, card: CardRecord, state: RunState) -> Reply:
         """What whoever decided somewhere else than on a card is told in its stead."""
@@ -177,6 +200,9 @@ class ButtonHandler:
         Raises:
             RefusedError: they would not.
         """
+        if action is Action.GRANT:
+            await self.coordinator.grants.check(known.run, known.digest, by)
+            return AskForText(grant_form(request.choice), card.run)
         if (form := FORMS.get(action)) is not None:
             await self.coordinator.check(known.run, known.digest, by, _WRITTEN[action], number=known.index or 0)
             return AskForText(await self._filled(form, known, by, request.choice), card.run)
@@ -329,7 +355,9 @@ class ButtonHandler:
                 return people.answer(run, known.index or 0, by, text)
             case Action.HAPPENED | Action.RUN_IT | Action.ABANDON:
                 return self._settle(by, known, _VERDICTS[action])
-            case Action.DETAILS | Action.ASK_AGAIN | Action.START_NEW | Action.TRY_REST | Action.PLAN_UNDO:
+            case (
+                Action.GRANT | Action.DETAILS | Action.ASK_AGAIN | Action.START_NEW | Action.TRY_REST | Action.PLAN_UNDO
+            ):
                 raise refused("no_button")
             case _:
                 assert_never(action)

@@ -132,7 +132,7 @@ class AdminCommand:
 
     Attributes:
         action: `config-list|config-show|config-use|config-reset|config-check|config-allow`, or
-            `approvers|limits|prompts|freeze|thaw|audit`.
+            `approvers|limits|prompts|freeze|thaw|grants|audit`.
         scope: `channel` or `server`.
     """
 

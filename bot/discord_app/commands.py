@@ -122,6 +122,12 @@ class AdminCommands(app_commands.Group):
         """Let approved calls start again."""
         await self.ask(interaction, "thaw")
 
+    @app_commands.command(name="grants", description=localized("discord.cmd.grants"))
+    @app_commands.describe(revoke=localized("discord.cmd.grants_revoke"))
+    async def grants(self, interaction: AnyInteraction, revoke: str = "") -> None:
+        """What approvers allow for a time and a number; or take one of these back."""
+        await self.ask(interaction, "grants", value=f"revoke {revoke}" if revoke else "")
+
     @app_commands.command(name="audit", description=localized("discord.cmd.audit"))
     @app_commands.describe(run=localized("discord.cmd.run"))
     async def audit(self, interaction: AnyInteraction, run: str = "") -> None:

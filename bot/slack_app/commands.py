@@ -33,7 +33,7 @@ from bot.slack_app.replies import Replies
 _RUN = re.compile(r"[0-9b-df-hj-np-tv-z]{2,12}", re.IGNORECASE)
 _SCOPES = {"channel": "channel", "server": "server", "workspace": "server"}
 _CONFIG_VERBS = frozenset({"list", "show", "use", "reset", "check"})
-_VALUE_VERBS = frozenset({"approvers", "limits", "prompts", "freeze", "thaw", "audit"})
+_VALUE_VERBS = frozenset({"approvers", "limits", "prompts", "freeze", "thaw", "grants", "audit"})
 _BAR = "|"
 CONFIG_OPTION = re.compile(r"--config[ =](\S+)\s+(\S.*)", re.DOTALL)
 

@@ -55,6 +55,8 @@ doctor = typer.Typer(help=_help("help.doctor"), no_args_is_help=True, rich_marku
 app.add_typer(doctor, name="doctor")
 policy = typer.Typer(help=_help("help.policy"), no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(policy, name="policy")
+grants = typer.Typer(help=_help("help.grants"), rich_markup_mode=None, invoke_without_command=True)
+app.add_typer(grants, name="grants")
 chat_tools = typer.Typer(help=_help("help.chat_tools"), no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(chat_tools, name="chat-tools")
 
@@ -282,6 +284,45 @@ def _thaw(tenant: Tenant = "") -> int:
     from bot.terminal import operator_commands
 
     return operator_commands.thaw(_context, tenant)
+
+
+@grants.callback()
+def _grants(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        _listed_grants()
+
+
+@reported
+def _listed_grants() -> int:
+    from bot.terminal import grant_commands
+
+    return grant_commands.listed(_context)
+
+
+@grants.command("add", help=_help("help.grants_add"))
+@reported
+def _add_grant(
+    name: RunName,
+    *,
+    call: Annotated[int, typer.Option("--call", metavar="NUMBER", min=1, help=_help("help.grants_call"))] = 1,
+    lasts: Annotated[str, typer.Option("--for", metavar="TIME", help=_help("help.grants_for"))] = "24h",
+    times: Annotated[int, typer.Option("--times", metavar="NUMBER", min=1, help=_help("help.grants_times"))] = 1,
+    free: Annotated[list[str] | None, typer.Option("--any", metavar="ARGUMENT", help=_help("help.grants_any"))] = None,
+    digest: Digest = "",
+) -> int:
+    from bot.terminal import grant_commands
+
+    return grant_commands.add(_context, name, call=call, lasts=lasts, times=times, free=free or (), digest=digest)
+
+
+@grants.command("revoke", help=_help("help.grants_revoke"))
+@reported
+def _revoke_grant(
+    name: Annotated[str, typer.Argument(metavar="GRANT", help=_help("help.grants_name"))],
+) -> int:
+    from bot.terminal import grant_commands
+
+    return grant_commands.revoke(_context, name)
 
 
 @app.command("resolve", help=_help("help.resolve"))

@@ -92,6 +92,8 @@ def _needed(needs: Needs) -> list[str]:
         lines.append(catalog.text("policy.bars_requester"))
     if needs.bars_author:
         lines.append(catalog.text("policy.bars_author"))
+    if needs.bars_grants:
+        lines.append(catalog.text("policy.bars_grants"))
     if needs.per_plan:
         lines.append(catalog.text("policy.per_plan", most=min(most for _, most in needs.per_plan)))
     if needs.per_day:

@@ -138,7 +138,7 @@ class LineQuestion:
                 return Reply(text=typed)
             case "select":
                 return Select(numbers=typed)
-            case "edit":
+            case "edit" | "grant":
                 return Back()
 
 

@@ -380,4 +380,5 @@ def _policy(approval: ApprovalKeys, over: str) -> Policy:
         operator=digest_of(over),
         approvals_channel=approval.channel,
         shows_private=approval.channel_shows_private,
+        allow_grants=approval.grants,
     )

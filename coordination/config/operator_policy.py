@@ -10,13 +10,14 @@ from dataclasses import replace
 
 from coordination.config.diagnostics import Diagnostics
 from coordination.config.interpolation import Variables, put_in
-from coordination.config.key_types import Sections
+from coordination.config.key_types import Flag, Sections
 from coordination.config.section_reader import Reading, Section
 from coordination.config.sections import RuleKeys
 from coordination.config.tool_policy import read_rules
 from coordination.config.yaml_tree import read
 from coordination.domain.canonical_json import digest
-from coordination.domain.tool_rules import Rule
+from coordination.domain.quorums import Needs
+from coordination.domain.tool_rules import Effect, Rule
 from coordination.errors import ConfigError
 
 OPERATOR_POLICY = "MASSGEN_BOT_POLICY"
@@ -27,9 +28,10 @@ _SHORT = 16
 
 
 class OperatorRules(Section):
-    """A file of the operator's rules: `tools`, as in a configuration."""
+    """A file of the operator's rules: `tools`, as in a configuration; with `grants: false` no standing grant counts anywhere."""
 
     tools: Sections[RuleKeys] = ()
+    grants: Flag = True
 
 
 def operator_rules(text: str, origin: str = OPERATOR_POLICY) -> tuple[Rule, ...]:
@@ -47,6 +49,12 @@ def operator_rules(text: str, origin: str = OPERATOR_POLICY) -> tuple[Rule, ...]
         raise ConfigError(report.render())
     file = OperatorRules.model_validate(root, context=Reading(report))
     rules, _ = read_rules(file.tools, None, report)
+    if not file.grants:
+        barred = Needs(bars_grants=True)
+        rules = (
+            *(replace(each, needs=each.needs.and_also(barred)) for each in rules),
+            Rule(match="*", effect=Effect.READ, source="grants", needs=barred),
+        )
     report.raise_if_any()
     return tuple(replace(each, source=f"{OPERATOR_POLICY} {each.source}", is_operators=True) for each in rules)
 

@@ -266,6 +266,7 @@ class RuleKeys(Section):
     per_plan: Annotated[StrictInt, Field(ge=1, le=1000), AsTyped] | None = None
     per_day: Annotated[StrictInt, Field(ge=1, le=100_000), AsTyped] | None = None
     requires_read: ArgumentPath | None = None
+    grants: Flag | None = None
     if_from_read: FromRead | None = None
     preview: ShownBefore | None = None
     preconditions: Sections[PreconditionKeys] = ()
@@ -284,6 +285,7 @@ class RuleKeys(Section):
             per_plan=self.per_plan,
             per_day=self.per_day,
             requires_read=self.requires_read,
+            bars_grants=self.grants is False,
         )
 
     @property
@@ -306,7 +308,9 @@ class RuleKeys(Section):
 
     @override
     def is_coherent(self, report: Diagnostics) -> bool:
-        about_people = [key for key in ("approvers", "expires", "requester", "author") if key in self.model_fields_set]
+        about_people = [
+            key for key in ("approvers", "expires", "requester", "author", "grants") if key in self.model_fields_set
+        ]
         keys = ("per_plan", "per_day", "requires_read", "if_from_read", "preview", "preconditions", "undo")
         about_calls = [key for key in keys if key in self.model_fields_set]
         for key in [*(about_people if self.effect != "ask" else []), *(about_calls if self.is_fixed else [])]:
@@ -319,6 +323,9 @@ class RuleKeys(Section):
                 report.expect(
                     self.table.place_of(key), found, Text("{key}: false, or allow_{key} under approval", key=key)
                 )
+        if self.grants:
+            found = Text("grants: true, but a rule can only forbid that")
+            report.expect(self.table.place_of("grants"), found, Text("grants: false, or grants: true under approval"))
         check_met(self.needs, self.table.place_of("approvers"), report)
         check_met(self.needs.and_also(self.what_if_from_read.needs), self.table.place_of("if_from_read"), report)
         return True
@@ -349,6 +356,7 @@ class ApprovalKeys(Section):
     notify: Flag = True
     channel: OneLine = ""
     channel_shows_private: Flag = False
+    grants: Flag = False
     expires_after: Annotated[String, AfterValidator(duration)] = "24h"
 
     @override

@@ -106,6 +106,7 @@ def needs_of(
     per_plan: int | None = None,
     per_day: int | None = None,
     requires_read: str | None = None,
+    bars_grants: bool = False,
 ) -> Needs:
     """What a rule with these keys asks for."""
     quorums = [
@@ -125,6 +126,7 @@ def needs_of(
         per_day=() if per_day is None else ((_name(match, when), per_day),),
         per_plan=() if per_plan is None else ((_name(match, when), per_plan),),
         read_first=() if requires_read is None else (requires_read,),
+        bars_grants=bars_grants,
     )
 
 

@@ -18,7 +18,7 @@ class CallStarted:
 
     `arguments` are those that leave: with what earlier calls returned where the plan refers to it.
     `limit` is how many seconds its worker waits for the answer; 0 where that is not recorded. `per_day` has the caps of
-    the day that it counts for.
+    the day that it counts for; `grants` are the ids of the standing grants that it runs on.
     """
 
     index: int
@@ -29,6 +29,7 @@ class CallStarted:
     hand: str
     limit: float = 0.0
     per_day: Caps = ()
+    grants: tuple[str, ...] = ()
     kind: Literal["call_started"] = "call_started"
 
 

@@ -19,6 +19,7 @@ from coordination.domain.call_events import ResolutionApproved as ResolutionAppr
 from coordination.domain.call_events import Verdict as Verdict
 from coordination.domain.call_events import WordsVoided as WordsVoided
 from coordination.domain.day_caps import Caps
+from coordination.domain.grants import Grant, GrantUse
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Person
 from coordination.domain.preset_plan import PresetPlan, Purpose
@@ -242,8 +243,8 @@ Narration: TypeAlias = (
 """Events that tell the story and move no state."""
 
 
-Because: TypeAlias = Literal["", "rules", "approvers", "unreadable"]
-"""Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told."""
+Because: TypeAlias = Literal["", "rules", "approvers", "unreadable", "grants"]
+"""Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told; or a grant is void."""
 
 Revised: TypeAlias = Literal["", "selected", "edited"]
 """What a person made of a plan without agents: only some of its calls, or one call with other arguments."""
@@ -333,10 +334,14 @@ class RunAnswered:
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalGiven:
-    """One person's yes to one digest. The last one that the policy requires starts the execution."""
+    """One person's yes to one digest. The last one that the policy requires starts the execution.
+
+    `grants` are the standing grants that it stands on, where they said yes before there was this plan.
+    """
 
     by: Person
     digest: str
+    grants: tuple[GrantUse, ...] = ()
     kind: Literal["approval_given"] = "approval_given"
 
 
@@ -429,6 +434,24 @@ class ApproversRead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GrantGiven:
+    """Somebody allows calls like this one of the plan, counted from 0, for a time and a number."""
+
+    index: int
+    grant: Grant
+    kind: Literal["grant_given"] = "grant_given"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantRevoked:
+    """Somebody takes a grant back that was given on this run's card: no call starts on it any more."""
+
+    grant: str
+    by: Person
+    kind: Literal["grant_revoked"] = "grant_revoked"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunCancelled:
     """A person stopped the run. During execution the call under way ends, and the rest is skipped."""
 
@@ -489,6 +512,8 @@ RunEvent: TypeAlias = (
     | ExecutionThawed
     | ApproversAsked
     | ApproversRead
+    | GrantGiven
+    | GrantRevoked
     | RunCancelled
     | CallStarted
     | CallSucceeded

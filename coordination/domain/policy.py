@@ -92,6 +92,7 @@ class Refusal(StrEnum):
     NOTHING_TO_ANSWER = "nothing_to_answer"
     NOT_ASKED = "not_asked"
     NOT_APPROVED = "not_approved"
+    NO_GRANTS = "no_grants"
 
 
 class RunAction(StrEnum):
@@ -101,6 +102,7 @@ class RunAction(StrEnum):
     REJECT = "reject"
     CHANGE = "change"
     WITHDRAW = "withdraw"
+    GRANT = "grant"
     CANCEL = "cancel"
     RESOLVE = "resolve"
     ANSWER = "answer"
@@ -157,6 +159,7 @@ class Policy:
         operator: stands for the operator's own rules, under which the plan was made; empty where there were none.
         approvals_channel: the id of the channel in a chat where plans that wait are shown besides; empty: in none.
         shows_private: whether also those are that were asked for where not everybody can read.
+        allow_grants: whether standing grants count as their grantors' approvals.
     """
 
     roles: tuple[str, ...] = ()
@@ -172,6 +175,7 @@ class Policy:
     operator: str = ""
     approvals_channel: str = ""
     shows_private: bool = False
+    allow_grants: bool = False
 
     @property
     def places(self) -> tuple[Quorum, ...]:
@@ -221,6 +225,7 @@ class Policy:
             allow_requester=self.allow_requester and not needs.bars_requester,
             allow_author=self.allow_author and not needs.bars_author,
             expires_after=expiry,
+            allow_grants=self.allow_grants and not needs.bars_grants,
             quorums=union(self.quorums, [each for each in needs.quorums if not each.is_open]),
         )
 
@@ -244,6 +249,7 @@ class Policy:
             allow_requester=self.allow_requester and now.allow_requester,
             allow_author=self.allow_author and now.allow_author,
             allow_external=self.allow_external and now.allow_external,
+            allow_grants=self.allow_grants and now.allow_grants,
             expires_after=min(self.expires_after, now.expires_after),
             binds_automatic=self.binds_automatic or now.binds_automatic,
             quorums=union(self.quorums, now.quorums),
@@ -274,6 +280,8 @@ class Policy:
             fields["approvals_channel"] = self.approvals_channel
         if self.shows_private:
             fields["shows_private"] = True
+        if self.allow_grants:
+            fields["allow_grants"] = True
         return fields
 
 

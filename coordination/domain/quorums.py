@@ -71,6 +71,7 @@ class Needs:
         bars_author: whether others who shaped the plan may not.
         per_plan: so many calls of one rule a plan may have, by the rule's text.
         per_day: so many calls of one rule a tenant may have started in a day (UTC), by the rule's text.
+        bars_grants: whether no standing grant may count for a plan with such a call.
         read_first: the JSON paths of arguments whose values the agent must have read before, from the same server.
     """
 
@@ -81,6 +82,7 @@ class Needs:
     per_plan: Caps = ()
     per_day: Caps = ()
     read_first: tuple[str, ...] = ()
+    bars_grants: bool = False
 
     def __bool__(self) -> bool:
         """Whether anything is asked for."""
@@ -99,6 +101,7 @@ class Needs:
             per_plan=lowest(self.per_plan, other.per_plan),
             per_day=lowest(self.per_day, other.per_day),
             read_first=tuple(sorted({*self.read_first, *other.read_first})),
+            bars_grants=self.bars_grants or other.bars_grants,
         )
 
     def as_json(self) -> Json:
@@ -112,6 +115,7 @@ class Needs:
             "per_plan": [[name, most] for name, most in self.per_plan],
             "read_first": list(self.read_first),
             **by_day,
+            **({"bars_grants": True} if self.bars_grants else {}),
         }
 
 

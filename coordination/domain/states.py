@@ -64,6 +64,14 @@ class Deliberating:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Granted:
+    """That somebody's standing grants approve a plan: for each of its calls the id of one, or nothing where it needs none."""
+
+    by: Person
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AwaitingDecision:
     """The plan waits for people.
 
@@ -72,6 +80,7 @@ class AwaitingDecision:
         rules_now: how the rules that hold now differ from those of the run's beginning, as far as anybody has looked.
         frozen_by: who had everything stop; people may decide, and nothing starts.
         started_today: how many calls of rules with a cap of the day had been started when the plan was made.
+        granted: those of the approvals that stand on grants.
     """
 
     request: RunRequested
@@ -86,6 +95,7 @@ class AwaitingDecision:
     frozen_by: Person | None = None
     questions: tuple[Question, ...] = ()
     started_today: Caps = ()
+    granted: tuple[Granted, ...] = ()
     kind: Literal["awaiting_decision"] = "awaiting_decision"
 
 
@@ -128,6 +138,7 @@ class Executing:
         attempt: counts the executions of this plan: 1, and one more for each outcome that a person settled.
         check: whether those who had the next call run were read anew, where a worker can't read them itself.
         is_again: whether the next call was made before, with an end that nobody knows, and people had it made again.
+        granted: those of the approvals that stand on grants.
     """
 
     request: RunRequested
@@ -147,6 +158,7 @@ class Executing:
     frozen_by: Person | None = None
     check: ApproverCheck | None = None
     is_again: bool = False
+    granted: tuple[Granted, ...] = ()
     kind: Literal["executing"] = "executing"
 
     @property
@@ -171,6 +183,11 @@ class Executing:
         """The index of the first call without a receipt."""
         return len(self.receipts)
 
+    @property
+    def next_grants(self) -> tuple[str, ...]:
+        """The ids of the grants that the next call runs on."""
+        return tuple(each.ids[self.next_index] for each in self.granted if each.ids[self.next_index])
+
 
 @dataclass(frozen=True, kw_only=True)
 class NeedsHuman:
@@ -183,6 +200,7 @@ class NeedsHuman:
         stopped_by: after a stop nothing else runs, whatever is said of this call.
         said: who has said what of the call so far, where that was not enough yet; one word for each person.
         frozen_by: who had everything stop; people may say what happened, and nothing starts.
+        granted: those of the approvals that stand on grants.
     """
 
     request: RunRequested
@@ -198,6 +216,7 @@ class NeedsHuman:
     shapers: tuple[Person, ...] = ()
     said: tuple[tuple[Person, Verdict], ...] = ()
     frozen_by: Person | None = None
+    granted: tuple[Granted, ...] = ()
     kind: Literal["needs_human"] = "needs_human"
 
     def may_still_happen(self, at: datetime) -> bool:
@@ -244,6 +263,7 @@ class Reporting:
     receipts: tuple[Receipt, ...]
     stopped_by: Person | None = None
     attempt: int = 1
+    shapers: tuple[Person, ...] = ()
     kind: Literal["reporting"] = "reporting"
 
 
@@ -258,6 +278,7 @@ class Finished:
     report: str | None
     stopped_by: Person | None = None
     linked: tuple[RunLinked, ...] = ()
+    shapers: tuple[Person, ...] = ()
     kind: Literal["finished"] = "finished"
 
 
@@ -321,7 +342,7 @@ RunState: TypeAlias = (
 )
 
 
-def authors_of(state: AwaitingDecision | Executing | NeedsHuman) -> Authors:
+def authors_of(state: AwaitingDecision | Executing | NeedsHuman | Finished) -> Authors:
     """Whose words the plan of this state was made of."""
     request = state.request
     return Authors(

@@ -22,6 +22,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot, Vote
 from coordination.domain.day_caps import Caps, lowest
+from coordination.domain.grant_checks import check_grant, granted
 from coordination.domain.judgement import (
     check_again,
     check_choice,
@@ -76,6 +77,7 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
                 stopped_by=state.stopped_by,
                 shapers=state.shapers,
                 frozen_by=state.frozen_by,
+                granted=state.granted,
             )
         case e.CallsSkipped() if state.in_flight is None:
             return _skip(state, event)
@@ -136,6 +138,7 @@ def evolve_reporting(state: s.Reporting, event: e.RunEvent) -> s.RunState:
                 receipts=state.receipts,
                 report=report,
                 stopped_by=state.stopped_by,
+                shapers=state.shapers,
             )
         case e.ModelUsed() | e.ModelRetried():
             return state
@@ -160,6 +163,8 @@ def _start(state: s.Executing, event: e.CallStarted, at: datetime) -> s.Executin
         state.plan.digest,
     ):
         raise IllegalTransition("a call that nobody approved")
+    if event.grants != state.next_grants:
+        raise IllegalTransition("a call starts on other grants than those that it was approved by")
     if lowest(call.needs.per_day, event.per_day) != event.per_day:
         raise IllegalTransition("a call starts that is not counted among those of its day")
     if any(not isinstance(receipt, Succeeded) for receipt in state.receipts):
@@ -189,6 +194,7 @@ def _settle(state: s.Executing) -> s.Executing | s.Reporting:
         receipts=state.receipts,
         stopped_by=state.stopped_by,
         attempt=state.attempt,
+        shapers=state.shapers,
     )
 
 
@@ -213,6 +219,7 @@ def _resolve(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> s.Exec
         approved_at=at,
         frozen_by=state.frozen_by,
         resumed_by=s.with_person(state.resolvers(event.verdict), event.by) if goes_beyond else (),
+        granted=state.granted,
     )
     if event.verdict == "run_it":
         return replace(base, is_again=True)
@@ -297,7 +304,9 @@ def evolve(state: s.RunState | None, event: e.RunEvent, at: datetime) -> s.RunSt
             return s.Queued(request=event)
         case None, _:
             raise IllegalTransition(f"a run begins with run_requested, not {event.kind}")
-        case _, e.ActionRefused():
+        case _, e.ActionRefused() | e.GrantRevoked() | e.GrantGiven():
+            if isinstance(event, e.GrantGiven):
+                check_grant(state, event, at)
             return state
         case s.Executing() | s.Reporting() | s.Finished(), e.LateResult():
             return state
@@ -555,9 +564,10 @@ def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) ->
     is_by_policy = event.by.is_same_as(policy_actor(plan.tenant)) and plan.is_automatic
     if not is_by_policy:
         check_decision(state, RunAction.APPROVE, event.by, at)
+    on_grants = granted(state, event, at)
     approvals = (*state.approvals, event.by)
     if len(approvals) < plan.policy.needed and not is_by_policy:
-        return replace(state, approvals=approvals)
+        return replace(state, approvals=approvals, granted=on_grants)
     return s.Executing(
         request=state.request,
         plan=plan,
@@ -567,4 +577,5 @@ def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) ->
         decided=state,
         approved_at=at,
         frozen_by=state.frozen_by,
+        granted=on_grants,
     )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from coordination.domain.events import RunEvent
+from coordination.domain.grants import Standing
 from coordination.domain.states import RunState
 from coordination.domain.transitions import Recorded
 
@@ -66,6 +67,7 @@ class RunLog(Protocol):
 
         Raises:
             ConflictError: the run has moved past `expected`: somebody else was first.
+            GrantVoidError: an approval would stand, or a call start, on a grant that does not hold.
             DayCapError: a call would start that is one more of its rule than a day (UTC) may have in this tenant.
             StorageError: the database refuses.
         """
@@ -93,6 +95,10 @@ class RunLog(Protocol):
 
     async def in_state(self, kinds: Sequence[str], tenant: str | None = None) -> Sequence[str]:
         """The runs whose state is of one of these kinds, oldest first."""
+        ...
+
+    async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
+        """The grants that may hold at a moment in a tenant, or anywhere, oldest first; revoked ones and used up ones too."""
         ...
 
     async def save_config(self, digest: str, text: str, origin: str) -> None:

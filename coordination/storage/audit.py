@@ -24,6 +24,7 @@ from coordination.domain.states import RunState
 from coordination.domain.transitions import check_place, evolve
 from coordination.errors import IllegalTransition, RunNotFoundError, StorageError
 from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.grant_records import wrong_grants
 from coordination.storage.schema import check, configs, events, runs
 from coordination.storage.sql_run_log import FIRST_PREV, decode, event_hash, summary_row
 
@@ -74,6 +75,10 @@ def verify(url: str, run: str | None = None) -> Sequence[Finding]:
         for name, of_run in groupby(rows, key=lambda row: row["run"]):
             is_known = True
             findings += _verify_run(str(name), list(of_run), summaries.pop(name, None), kept)
+        if run is None:
+            findings += (
+                Finding(run=where, seq=seq, problem=problem) for where, seq, problem in wrong_grants(connection)
+            )
     if run is not None and not is_known:
         raise RunNotFoundError(run)
     findings += (Finding(run=str(name), seq=1, problem="every event of this run is missing") for name in summaries)

@@ -12,8 +12,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from coordination.domain.grants import oldest_grant
 from coordination.storage.audit import Finding, verify_rows
 from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.grant_records import STARTS_ON_GRANT
 from coordination.storage.schema import budget_warnings, check, events, pruned_runs, runs
 from coordination.storage.sql_run_log import time_text
 
@@ -129,7 +131,11 @@ def _prune(engine: sa.Engine, which: sa.ColumnElement[bool], at: datetime, *, re
     count, size, findings, last = 0, 0, list[Finding](), ""
     while True:
         with engine.begin() as connection:
-            names = connection.execute(_ended(which, last, has_cards=has_cards)).scalars().all()
+            names = (
+                connection.execute(_ended(which, last, time_text(oldest_grant(at)), has_cards=has_cards))
+                .scalars()
+                .all()
+            )
             if not names:
                 return Pruned(runs=count, events=size, findings=findings)
             last = names[-1]
@@ -142,8 +148,15 @@ def _prune(engine: sa.Engine, which: sa.ColumnElement[bool], at: datetime, *, re
                 _remove(connection, whole, time_text(at), has_cards=has_cards)
 
 
-def _ended(which: sa.ColumnElement[bool], after: str, *, has_cards: bool) -> sa.Select[str]:
+def _ended(which: sa.ColumnElement[bool], after: str, since: str, *, has_cards: bool) -> sa.Select[str]:
     query = sa.select(runs.c.run).where(runs.c.state.in_(ENDED), which, runs.c.run > after)
+    # What was started on a standing grant that may still hold has to be counted.
+    counted = sa.select(events.c.run).where(
+        events.c.kind == sa.literal("call_started", literal_execute=True),
+        events.c.at >= since,
+        events.c.body.like(STARTS_ON_GRANT),
+    )
+    query = query.where(runs.c.run.not_in(counted))
     if has_cards:
         query = query.where(runs.c.run.not_in(sa.select(_cards.c.run).where(_cards.c.state.in_(_KEPT))))
     return query.order_by(runs.c.run).limit(_AT_ONCE)

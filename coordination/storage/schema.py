@@ -10,7 +10,22 @@ from coordination.errors import StorageError
 from coordination.storage.database import open_engine, parse_url, place, plainly
 from coordination.text import Text
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+VERSIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+    "0014",
+)
 """Every revision of the schema, oldest first; each has its migration."""
 
 FITS_FROM = "0007"
@@ -24,6 +39,9 @@ VERSION_TABLE = "massgen_bot_version"
 
 metadata = sa.MetaData()
 
+_COUNTED = sa.text("kind IN ('call_started', 'grant_given', 'grant_revoked')")
+"""The kinds of events that are counted over many runs."""
+
 events = sa.Table(
     "events",
     metadata,
@@ -35,6 +53,7 @@ events = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("prev", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
+    sa.Index("events_counted", "kind", "at", sqlite_where=_COUNTED, postgresql_where=_COUNTED),
 )
 
 # Times are texts of one width, in UTC: they sort as they read, and a hash over them is the same on every database.

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from coordination.domain.canonical_json import config_digest
 from coordination.domain.day_caps import midnight_before
 from coordination.domain.events import RunEvent
+from coordination.domain.grants import Standing, oldest_grant
 from coordination.domain.plan import Outage
 from coordination.domain.states import AwaitingDecision, RunState
 from coordination.domain.transitions import Recorded
@@ -27,6 +28,7 @@ from coordination.errors import ConflictError, DatabaseAwayError, StorageError, 
 from coordination.ports import Job, RunSummary
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.day_counts import check_day_caps
+from coordination.storage.grant_records import check_grants, standing_in
 from coordination.storage.group_commit import GroupCommit
 from coordination.storage.notifications import Listener, notify
 from coordination.storage.schema import configs, events, installation, outages, prepare, runs
@@ -82,12 +84,15 @@ _YOUNGER = (
     b',"left_out":0',
     b',"says":""',
     b',"per_day":[]',
+    b',"bars_grants":false',
     b',"needs":{"quorums":[],"expires_after":null,"bars_requester":false,"bars_author":false,"per_plan":[],"read_first":[]}',
     b',"quorums":[]',
     b',"operator":""',
     b',"approvals_channel":""',
     b',"shows_private":false',
     b',"channels":[]',
+    b',"allow_grants":false',
+    b',"grants":[]',
     b',"previews":[]',
     b',"describes":false',
     b',"beside":""',
@@ -313,6 +318,7 @@ class SqlLog:
             context.run(require_ownership, connection, events)
             rows = _chained(run, expected, self._head(connection, run, expected), time_text(at), encoded)
             check_day_caps(connection, time_text(midnight_before(at)), str(summary["tenant"]), events)
+            check_grants(connection, str(summary["tenant"]), at, time_text(oldest_grant(at)), events)
             self._advance(connection, run, expected, {**summary, "seq": rows[-1]["seq"], "head": rows[-1]["hash"]})
             connection.execute(_ADD_EVENTS, rows)
             if job is not None:
@@ -381,6 +387,11 @@ class SqlLog:
             _of(tenant, sa.select(runs.c.run)).where(runs.c.state.in_(kinds)).order_by(runs.c.started_at, runs.c.run)
         )
         return await self._read(lambda connection: connection.execute(query).scalars().all())
+
+    async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
+        """The grants that may hold at a moment in a tenant, or anywhere, oldest first; revoked ones and used up ones too."""
+        since = time_text(oldest_grant(at))
+        return await self._read(lambda connection: standing_in(connection, tenant, since))
 
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         """Keep a configuration's text, unexpanded, under its digest; the same again changes nothing."""

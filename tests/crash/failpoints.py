@@ -12,6 +12,7 @@ from datetime import datetime
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import JsonObject
 from coordination.domain.events import RunEvent
+from coordination.domain.grants import Standing
 from coordination.domain.plan import PlannedCall
 from coordination.domain.states import RunState
 from coordination.domain.transitions import Recorded
@@ -87,6 +88,9 @@ class FailpointLog:
 
     async def due(self, at: datetime) -> Sequence[str]:
         return await self._log.due(at)
+
+    async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
+        return await self._log.grants(at, tenant)
 
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         self._failpoints.at("before the config is saved")

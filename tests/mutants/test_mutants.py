@@ -37,6 +37,8 @@ FAULTS = "tests/service/test_faults_at_awaits.py"
 PREVIEWS = "tests/service/test_previews.py"
 READY = "tests/unit/test_ready_previews.py"
 REFERENCES = "tests/unit/test_references.py"
+GRANTS = "tests/unit/test_grants.py"
+GRANTED = "tests/service/test_standing_grants.py"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,90 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant(
+        "what was read gets into an argument that a grant leaves open",
+        "domain/grants.py",
+        "call.is_destructive or call.origins != ()",
+        "call.is_destructive",
+        (GRANTS,),
+    ),
+    Mutant(
+        "a grant covers a tool that has changed",
+        "domain/grants.py",
+        "call.tool, call.definition, call.settings)",
+        "call.tool, self.definition, call.settings)",
+        (GRANTS,),
+    ),
+    Mutant(
+        "a grant covers other arguments",
+        "domain/grants.py",
+        "fixed(call.arguments, self.free) == self.arguments and ",
+        "",
+        (GRANTS,),
+    ),
+    Mutant(
+        "a grant covers what was not seen on the card",
+        "domain/grants.py",
+        " and read_for(plan, call) == self.read",
+        "",
+        (GRANTS,),
+    ),
+    Mutant(
+        "grants fill some of the places",
+        "domain/grant_checks.py",
+        "    return ()\n\n\ndef _may",
+        "    return tuple(events)\n\n\ndef _may",
+        (GRANTS,),
+    ),
+    Mutant(
+        "a log may say that anybody's grant is somebody's approval",
+        "domain/grant_checks.py",
+        "not each.grant.by.is_same_as(event.by) or ",
+        "",
+        (GRANTS,),
+    ),
+    Mutant(
+        "a grantor counts who asked for the run",
+        "domain/grant_checks.py",
+        "    return refusal is None\n",
+        "    return True\n",
+        (GRANTS,),
+    ),
+    Mutant(
+        "a call starts that is counted for no grant",
+        "domain/transitions.py",
+        "    if event.grants != state.next_grants:\n",
+        "    if False:\n",
+        (GRANTS,),
+    ),
+    Mutant(
+        "nobody looks at grants before a call",
+        "current_rules.py",
+        "        if not state.granted:\n",
+        "        if state.granted:\n",
+        (GRANTED,),
+    ),
+    Mutant(
+        "the last call of a grant starts twice",
+        "storage/grant_records.py",
+        "or found.used + count > found.grant.most:",
+        "and False:",
+        (GRANTS,),
+    ),
+    Mutant(
+        "a call starts on a grant that was revoked",
+        "storage/grant_records.py",
+        "        if found is None or not found.is_live(at) or found.used",
+        "        if found is None or found.used",
+        (GRANTS,),
+    ),
+    Mutant(
+        "rules of a call do not bar grants",
+        "domain/policy.py",
+        "allow_grants=self.allow_grants and not needs.bars_grants",
+        "allow_grants=self.allow_grants",
+        (GRANTS,),
+    ),
     Mutant(
         "words that nobody has seen take the place of a reference",
         "domain/references.py",
@@ -139,7 +225,7 @@ MUTANTS = [
     Mutant(
         "an approval of a stale revision counts",
         "authorization.py",
-        "    return len(digest) >= _SHORTEST_DIGEST and state.plan.digest.startswith(digest.lower())\n",
+        "    return len(digest) >= _SHORTEST_DIGEST and plan.digest.startswith(digest.lower())\n",
         "    return True\n",
         (MACHINE,),
     ),
@@ -492,8 +578,8 @@ MUTANTS = [
     Mutant(
         "approvers are not read again at the claim",
         "current_rules.py",
-        "                instead = instead or await self._by_people(state, claim)\n",
-        "                instead = instead or None\n",
+        " or await self._by_people(state, claim)\n",
+        "\n",
         (APPROVED,),
     ),
     Mutant(

@@ -275,6 +275,19 @@ class ChatServiceHarness:
             return await self.say(SubmitText(button=button, message=message, text=text, once=once), by, place)
         return answer
 
+    async def allow(self, by: Person, menu: str, number: str, text: str) -> Answer:
+        """Somebody chooses a call in the menu of a card, and writes for how long and how often such calls may run."""
+        press = PressButton(button=menu, message="m-1", choice=number)
+        answer = await self.say(press, by)
+        assert isinstance(answer.reply, AskForText)
+        return await self.say(SubmitText(button=menu, message="m-1", text=text, choice=number), by)
+
+    async def told(self, run: str) -> str:
+        """The words of a run's card as it is now."""
+        view = view_of(await self.log.read(run))
+        assert view is not None
+        return texts(card_for(view, self.clock.now()))
+
     async def say(self, request: Request, by: Person = REQUESTER, place: ChannelRef = GENERAL) -> Answer:
         """Ask the chat service as a front end does, to which every error becomes a card."""
         try:

@@ -93,3 +93,28 @@ def test_rules_of_the_operator_that_can_not_be_used_are_told_and_nothing_begins(
     with pytest.raises(ConfigError):
         read_operator_policy(str(tmp_path / "nowhere.yaml"))
     assert read_operator_policy("") == ""
+
+
+def test_the_operator_may_bar_standing_grants_everywhere_and_changes_nothing_else_by_that() -> None:
+    for over in ("grants: false", OVER + "grants: false"):
+        for tool in ("pay", "read", "write", "close"):
+            assert ruling(tool, {"amount": 5}, over=over).needs.bars_grants
+    assert [ruling(tool, over="grants: false").effect for tool in ("pay", "read", "write", "close")] == [
+        Effect.AUTO,
+        Effect.READ,
+        Effect.ASK,
+        Effect.DENY,
+    ]
+    assert not ruling("pay", {"amount": 5}, over="grants: true").needs.bars_grants
+
+
+def test_a_rule_may_bar_grants_for_its_calls_and_none_may_allow_them() -> None:
+    text = CONFIG + "  - {match: bank.move, effect: ask, grants: false}\napproval: {grants: true}\n"
+    settings = parse(text, origin="ops.yaml", environ={})
+    assert settings.policy.allow_grants
+    found = rule(settings.agents[0].rules, "bank", "move", CallContext(arguments={}))
+    assert not settings.policy.with_needs(found.needs).allow_grants
+    assert not parse(CONFIG, origin="ops.yaml", environ={}).policy.allow_grants
+    for wrong in ("effect: ask, grants: true", "effect: auto, grants: false"):
+        with pytest.raises(ConfigError, match="grants"):
+            parse(f"{CONFIG}  - {{match: bank.move, {wrong}}}\n", origin="ops.yaml", environ={})

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from bot.chat.sql_tables import chat_metadata
 from coordination.domain.transitions import evolve
@@ -35,6 +36,11 @@ def statements(url: str, statement: str, *parameters: str) -> None:
         connection.execute(statement, parameters)
 
 
+def _texts(index: ReflectedIndex) -> dict[str, str]:
+    """The conditions of an index over some rows, to be compared."""
+    return {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+
+
 def shape(url: str) -> dict[str, object]:
     """All that a database says of its tables."""
     engine = open_engine(parse_url(url), "read", connections=1)
@@ -43,7 +49,7 @@ def shape(url: str) -> dict[str, object]:
         table: (
             [{**column, "type": repr(column["type"])} for column in inspector.get_columns(table)],
             inspector.get_pk_constraint(table),
-            inspector.get_indexes(table),
+            [{**each, "dialect_options": _texts(each)} for each in inspector.get_indexes(table)],
             inspector.get_unique_constraints(table),
             inspector.get_foreign_keys(table),
         )

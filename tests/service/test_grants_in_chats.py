@@ -1,0 +1,86 @@
+"""Standing grants in a chat: an approver allows calls like one on a card; administrators see what holds, and take it back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.message import Action
+from bot.slack_app.commands import parse_admin_command
+from coordination.domain import states as s
+from tests.builders import ALICE, MALLORY, REQUESTER, a_definition
+from tests.service.chat_service_harness import TEAM, ChatServiceHarness, texts
+
+GRANTS = TEAM.replace("roles: [ops]}}", "roles: [ops]}, grants: true}")
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> ChatServiceHarness:
+    harness = ChatServiceHarness(tmp_path)
+    harness.write("team", GRANTS)
+    harness.hub.tools = [replace(a_definition("post", title="string"), settings="s")]
+    harness.world.settings["board"] = "s"
+    return harness
+
+
+async def finished(harness: ChatServiceHarness) -> tuple[str, str]:
+    """A run that is done, and the menu on its card."""
+    run = await harness.ask()
+    await harness.press(ALICE, (await harness.shown(run))[Action.APPROVE])
+    await harness.work()
+    return run, (await harness.shown(run))[Action.GRANT]
+
+
+async def test_a_grant_from_a_card_approves_the_next_run_until_an_administrator_revokes_it(
+    harness: ChatServiceHarness,
+) -> None:
+    _, menu = await finished(harness)
+    given = await harness.allow(ALICE, menu, "1", "24h 5")
+    assert "5 calls of board.post" in texts(given)
+    run = await harness.ask()
+    await harness.work()
+    state = await harness.people.state(run)
+    assert isinstance(state, s.Finished)
+    assert state.approvals == (ALICE,)
+    card = await harness.told(run)
+    assert "alice's standing grant" in card
+    assert "(0 of 5 used before)" in card
+    listed = texts(await harness.admin("grants"))
+    assert "1 of 5 calls used" in listed
+    (standing,) = await harness.people.grants.listed(REQUESTER.tenant)
+    assert "Revoked" in texts(await harness.admin("grants", value=f"revoke {standing.grant.id}"))
+    assert "There are no standing grants." in texts(await harness.admin("grants"))
+    assert "There is no standing grant" in texts(await harness.admin("grants", value=f"revoke {standing.grant.id}"))
+    again = await harness.ask()
+    await harness.work()
+    assert isinstance(await harness.people.state(again), s.AwaitingDecision)
+
+
+async def test_the_window_opens_for_nobody_who_could_not_approve(harness: ChatServiceHarness) -> None:
+    run, menu = await finished(harness)
+    assert "can decide" in texts(await harness.press(MALLORY, menu, text="1"))
+    assert harness.refusals(run) == ["not_an_approver"]
+    assert "There are no standing grants." in texts(await harness.admin("grants"))
+
+
+@pytest.mark.parametrize("written", ["", "5", "24h", "tomorrow 5", "24h many"])
+async def test_what_can_not_be_read_grants_nothing(harness: ChatServiceHarness, written: str) -> None:
+    _, menu = await finished(harness)
+    assert "24h 5" in texts(await harness.allow(ALICE, menu, "1", written))
+    assert list(await harness.people.grants.listed()) == []
+
+
+async def test_only_administrators_see_and_revoke_grants(harness: ChatServiceHarness) -> None:
+    assert "administrator" in texts(await harness.admin("grants", by=ALICE)).lower()
+
+
+async def test_cards_offer_no_grants_where_the_configuration_has_none(tmp_path: Path) -> None:
+    harness = ChatServiceHarness(tmp_path)
+    run = await harness.ask()
+    assert Action.GRANT not in await harness.shown(run)
+
+
+def test_slack_understands_the_command_as_discord_does() -> None:
+    found = parse_admin_command("grants revoke 7q4k")
+    assert found is not None
+    assert (found.action, found.value) == ("grants", "revoke 7q4k")
