@@ -47,13 +47,18 @@ WORDS: Mapping[str, LiteralString] = {
     "anyOf": template("{found} fits none of the forms that are allowed"),
     "const": template("{found} is not {wanted}"),
     "contains": template("{found} lacks an entry that is required"),
+    "dependentRequired": template("{found} is missing, which is required with {wanted}"),
     "enum": template("{found} is not one of {wanted}"),
     "exclusiveMaximum": template("{found} is not less than {wanted}"),
     "exclusiveMinimum": template("{found} is not greater than {wanted}"),
+    "false": template("{found} is not allowed here"),
+    "items": template("{found} has more than {wanted} entries"),
+    "maxContains": template("{found} has more than {wanted} entries of a form that is limited"),
     "maxItems": template("{found} has more than {wanted} entries"),
     "maxLength": template("{found} has more than {wanted} characters"),
     "maxProperties": template("{found} has more than {wanted} properties"),
     "maximum": template("{found} is greater than {wanted}"),
+    "minContains": template("{found} has fewer than {wanted} entries of a form that is required"),
     "minItems": template("{found} has fewer than {wanted} entries"),
     "minLength": template("{found} has fewer than {wanted} characters"),
     "minProperties": template("{found} has fewer than {wanted} properties"),
@@ -64,9 +69,11 @@ WORDS: Mapping[str, LiteralString] = {
     "pattern": template("{found} does not match {wanted}"),
     "required": template("{found} is missing"),
     "type": template("{found} is not of type {wanted}"),
+    "unevaluatedItems": template("{found} has an entry that is not expected"),
+    "unevaluatedProperties": template("{found} has a property that is not expected"),
     "uniqueItems": template("{found} has an entry twice"),
 }
-"""What is said of a value that does not meet a keyword; of the rarer keywords, what the library says in English."""
+"""What is said of a value that does not meet a keyword; `false` stands for a schema that allows nothing."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +118,7 @@ async def conforms(schema: JsonObject, value: Json) -> Verdict:
 def _verdict_of(fault: Fault | None) -> Verdict:
     if fault is None:
         return Verdict()
-    words = WORDS.get(fault.keyword)
-    told = Text.verbatim(fault.message) if words is None else Text(words, found=fault.found, wanted=fault.wanted)
+    told = Text(WORDS[fault.keyword], found=fault.found, wanted=fault.wanted)
     return Verdict(fault=Text("{place}: {fault}", place=fault.place or Text("the object"), fault=told))
 
 

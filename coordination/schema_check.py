@@ -31,7 +31,6 @@ _NOTHING_REMOTE: Registry[_Schema] = Registry()
 
 _LONGEST_VALUE = 100
 _LONGEST_WISH = 300
-_LONGEST_MESSAGE = 500
 
 
 class Fault(NamedTuple):
@@ -39,17 +38,16 @@ class Fault(NamedTuple):
 
     Attributes:
         place: where in the value, such as `lines/0`; empty for all of it.
-        keyword: the keyword of JSON Schema that it does not meet.
+        keyword: the keyword of JSON Schema that it does not meet; `false` where the schema allows nothing.
         found: what is there, as JSON; names of properties that are missing or not expected.
-        wanted: what the keyword asks for: a pattern as it is, types with a bar and values with a comma between them, all else as JSON.
-        message: the library's sentence, for keywords that nobody has words for.
+        wanted: what the keyword asks for: a pattern as it is, types with a bar and values with a comma between them, the
+            property that another one is required with, all else as JSON.
     """
 
     place: str
     keyword: str
     found: str
     wanted: str
-    message: str
 
 
 class UncheckableError(Exception):
@@ -73,10 +71,9 @@ def fault(schema: str, value: object) -> Fault | None:
 def _fault(error: ValidationError) -> Fault:
     return Fault(
         place="/".join(str(part) for part in error.absolute_path),
-        keyword=str(error.validator),
+        keyword=str(error.validator or "false"),
         found=_found(error)[:_LONGEST_VALUE],
         wanted=_wanted(error)[:_LONGEST_WISH],
-        message=str(error.message)[:_LONGEST_MESSAGE],
     )
 
 
@@ -84,6 +81,8 @@ def _found(error: ValidationError) -> str:
     found = cast("Any", error.instance)  # Any: whatever was checked.
     if error.validator == "required":
         return next(str(name) for name in cast("Any", error.validator_value) if name not in found)
+    if error.validator == "dependentRequired":
+        return _dependency(error)[0]
     if error.validator == "additionalProperties":
         schema = cast("Any", error.schema)
         known = (*schema.get("properties", {}), *schema.get("patternProperties", {}))
@@ -95,9 +94,19 @@ def _wanted(error: ValidationError) -> str:
     wanted = cast("Any", error.validator_value)  # Any: whatever a stranger's schema says.
     if error.validator == "pattern":
         return str(wanted)
+    if error.validator == "dependentRequired":
+        return _dependency(error)[1]
+    if error.validator == "items":  # Only where no entry may follow those that the schema describes one by one.
+        return str(len(cast("Any", error.schema).get("prefixItems", ())))
     if error.validator == "type":
         return " | ".join([wanted] if isinstance(wanted, str) else wanted)
     return ", ".join(map(_as_json, wanted)) if error.validator == "enum" else _as_json(wanted)
+
+
+def _dependency(error: ValidationError) -> tuple[str, str]:
+    """The first property that is missing, and the one that it is required with."""
+    found, rules = cast("Any", error.instance), cast("Any", error.validator_value)  # Any: as above.
+    return next((each, name) for name, needed in rules.items() if name in found for each in needed if each not in found)
 
 
 def _as_json(value: object) -> str:

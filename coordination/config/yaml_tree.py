@@ -405,9 +405,27 @@ _PROBLEMS: Mapping[str, Text] = {
         Text("did not find expected alphabetic or numeric character"),
         Text("did not find expected whitespace or line break"),
         Text("did not find expected comment or line break"),
+        Text("could not find expected directive name"),
+        Text("did not find URI escaped octet"),
+        Text("did not find expected digit or '.' character"),
+        Text("did not find expected hexadecimal number"),
+        Text("did not find expected tag URI"),
+        Text("did not find expected version number"),
+        Text("did not find expected whitespace"),
+        Text("did not find the expected '>'"),
+        Text("found an incorrect leading UTF-8 octet"),
+        Text("found an incorrect trailing UTF-8 octet"),
+        Text("found an indentation indicator equal to 0"),
+        Text("found duplicate %TAG directive"),
+        Text("found duplicate %YAML directive"),
+        Text("found extremely long version number"),
+        Text("found incompatible YAML document"),
+        Text("found invalid Unicode character escape code"),
+        Text("found unexpected non-alphabetical character"),
+        Text("found unknown directive name"),
     )
 }
-"""What libyaml says of mistakes that people make; what else is said is quoted."""
+"""What libyaml says of any text that can be read; what PyYAML says without it is quoted."""
 
 
 def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> None:
@@ -416,6 +434,7 @@ def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> 
         return
     status = error.problem_mark
     said = _QUOTED.sub(_sign, printable(error.problem or ""))
+    said = said.replace("hexdecimal", "hexadecimal")  # codespell:ignore hexdecimal
     problem = _PROBLEMS.get(said, Text('PyYAML says "{words}"', words=said))
     found = Text("invalid YAML in column {column} ({problem})", column=status.column + 1, problem=problem)
     lines = text.splitlines()

@@ -108,6 +108,20 @@ def test_a_text_of_unclosed_variables_is_read_in_a_moment() -> None:
     assert time.process_time() - started < 5
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "% \na: 1", "%YAML 1.1\n%YAML 1.1\n---\na", "%YAML 1.a\n---\na", "%YAML 1a\n---\na", "%YAML 1111111111.1\n---\na",
+        "%YAML 3.1\n---\na", "%TAG ! \n---\na", "%TAG !a!b\n---\na", "%TAG !a! b\n%TAG !a! c\n---\na", "%a$ b\n---\na",
+        "%foo bar\n---\na", "a: !<%4> b", "a: !<b c", "a: !<%ff> b", "a: !<%c3%41> b", "a: |0\n  b", 'a: "\\ud800"', 'a: "\\xzz"',
+    ],
+)  # fmt: skip
+def test_even_rare_mistakes_are_told_in_our_own_words(text: str) -> None:
+    complaint = complaint_of(text)
+    assert "found invalid YAML in column" in complaint
+    assert "PyYAML" not in complaint
+
+
 def test_what_python_itself_stumbles_over_is_no_yaml_either(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where PyYAML has no libyaml, an escape beyond Unicode fails in Python's own `chr`."""
     monkeypatch.setattr(yaml_tree, "_LOADER", yaml.SafeLoader)
