@@ -16,6 +16,7 @@ from bot.run_lookup import named_run, seen_run
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.protection import require_person
+from bot.terminal.run_commands import digest_of
 from coordination.config.key_types import seconds
 from coordination.domain import states as s
 from coordination.domain.grants import Grant
@@ -51,11 +52,11 @@ def add(context: CliContext, name: str, *, call: int, lasts: str, times: int, fr
         run = await named_run(application.log, name)
         view, _ = await seen_run(application.log, application.coordinator, run)
         state = view.state
-        if not isinstance(state, s.AwaitingDecision | s.Finished):
+        if not isinstance(state, s.AwaitingDecision | s.Finished) or call > len(state.plan.calls):
             raise RefusedError("no_call", catalog.text("usage.no_call", number=call))
         return await application.coordinator.grants.give(
             run,
-            digest or state.plan.digest,
+            digest_of(digest, view) or state.plan.digest,
             console_person(),
             call - 1,
             lasts=timedelta(seconds=seconds(lasts)),
