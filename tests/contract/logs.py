@@ -3,13 +3,16 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from coordination.ports import Job, RunLog
 from coordination.storage.database import open_engine, parse_url
 from coordination.storage.schema import migrate
 from coordination.storage.sql_run_log import SqlLog
+from tests.databases import Postgres, sqlite_url
 from tests.fake_log import MemoryLog
 
 _JOBS = sa.Table("submitted_jobs", sa.MetaData(), sa.Column("name", sa.Text, primary_key=True))
@@ -66,3 +69,18 @@ async def sql_bench(url: str) -> AsyncGenerator[Bench]:
             yield Bench(log=log, jobs=jobs, url=url, is_broken=is_broken)
     finally:
         engine.dispose()
+
+
+@asynccontextmanager
+async def bench_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> AsyncGenerator[Bench]:
+    """The log of a kind; `postgres` takes the server of the fixture with that name."""
+    match kind:
+        case "memory":
+            setting = memory_bench()
+        case "sqlite":
+            setting = sql_bench(sqlite_url(folder))
+        case _:
+            server: Postgres = request.getfixturevalue("postgres")
+            setting = sql_bench(server.new_database())
+    async with setting as bench:
+        yield bench

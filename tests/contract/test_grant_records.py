@@ -18,7 +18,7 @@ from coordination.ports import RunLog
 from coordination.storage.audit import verify
 from coordination.storage.prune import prune
 from tests.builders import ALICE, BOB, START, a_call, a_request
-from tests.contract.logs import Bench, memory_bench, sql_bench
+from tests.contract.logs import Bench, bench_of, sql_bench
 from tests.databases import Postgres, postgres_or_skip, sqlite_url
 from tests.sample_logs import argued, proposed, succeeded
 
@@ -48,15 +48,7 @@ def postgres() -> Generator[Postgres]:
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Bench]:
-    match request.param:
-        case "memory":
-            setting = memory_bench()
-        case "sqlite":
-            setting = sql_bench(sqlite_url(tmp_path))
-        case _:
-            server: Postgres = request.getfixturevalue("postgres")
-            setting = sql_bench(server.new_database())
-    async with setting as bench:
+    async with bench_of(request.param, request, tmp_path) as bench:
         yield bench
 
 

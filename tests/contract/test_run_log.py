@@ -17,8 +17,8 @@ from coordination.errors import ConfigError, ConflictError, DayCapError
 from coordination.ports import Job, RunLog
 from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
-from tests.contract.logs import Bench, EngineIsBrokenError, memory_bench, sql_bench
-from tests.databases import Postgres, postgres_or_skip, sqlite_url
+from tests.contract.logs import Bench, EngineIsBrokenError, bench_of, sql_bench
+from tests.databases import Postgres, postgres_or_skip
 from tests.sample_logs import LATER, RUN, approved, asked, waiting
 
 TURN = e.TurnStarted(agent=1, turn=1, epoch=0)
@@ -31,15 +31,7 @@ def postgres() -> Generator[Postgres]:
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Bench]:
-    match request.param:
-        case "memory":
-            setting = memory_bench()
-        case "sqlite":
-            setting = sql_bench(sqlite_url(tmp_path))
-        case _:
-            server: Postgres = request.getfixturevalue("postgres")
-            setting = sql_bench(server.new_database())
-    async with setting as bench:
+    async with bench_of(request.param, request, tmp_path) as bench:
         yield bench
 
 
