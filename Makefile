@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 SERVERS := .venv-servers
+SQLITE := .venv-servers-sqlite
 
 # Start-up time is part of the product, so what runs from here may keep its byte code.
 unexport PYTHONDONTWRITEBYTECODE
@@ -72,7 +73,7 @@ chaos: $(VENV)/.dev ## The same for 10 minutes, in an order that a seed gives: m
 soak: $(VENV)/.dev ## 300 runs in one process over tool servers that restart, hang and write junk: nothing may grow
 	@$(BIN)/python -m tests.soak $(ARGS)
 
-servers: $(VENV)/.dev $(SERVERS)/.installed ## Install published MCP servers from npm and PyPI, so that make test tries them
+servers: $(VENV)/.dev $(SERVERS)/.installed $(SQLITE)/.installed ## Install published MCP servers from npm and PyPI, so that make test tries them
 	@$(BIN)/python -m tests.published $(ARGS)
 
 conformance: $(VENV)/.dev ## Run the MCP project's own test suite for clients against ours; npm fetches it the first time
@@ -112,7 +113,7 @@ pages: $(VENV)/.dev ## Write the tables of variables and threats in docs/
 	$(VENV)/bin/python scripts/threats
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS) $(SERVERS) .venv-pythons .conformance .servers .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) $(SERVERS) $(SQLITE) .venv-pythons .conformance .servers .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # --- installing -------------------------------------------------------------------------------------------------------
 
@@ -145,6 +146,10 @@ $(VENV)/.claude-code: requirements/claude-code.txt | $(VENV)/.dev
 
 $(SERVERS)/.installed: requirements/servers.txt | $(SERVERS)/bin/python
 	$(call install,$(SERVERS),requirements/servers.txt,--no-compile)
+	@touch $@
+
+$(SQLITE)/.installed: requirements/servers-sqlite.txt | $(SQLITE)/bin/python
+	$(call install,$(SQLITE),requirements/servers-sqlite.txt,--no-compile)
 	@touch $@
 
 $(PEERS)/.installed: requirements/peers.txt | $(PEERS)/bin/python

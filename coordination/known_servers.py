@@ -94,7 +94,8 @@ _NOTION: Mapping[str, Sequence[Preview]] = {
     "API-update-a-data-source": (_read("API-retrieve-a-data-source", _named("data_source_id"), shows="$.properties"),),
 }
 
-# No query that reads can be made safely of one that writes: which tables there are is all that can be shown.
+# No query that reads can be made safely of one that writes: which tables there are is all that can be shown. Of PostgreSQL
+# not even that: its servers ask for a schema. Notion's hosted server tells the time with every page that it reads.
 _SQLITE: Mapping[str, Sequence[Preview]] = {
     "write_query": (_read("list_tables", {}),),
     "create_table": (_read("list_tables", {}),),

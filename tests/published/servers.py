@@ -13,6 +13,7 @@ from tests.npm import NpmFolder, node
 ROOT = Path(__file__).parents[2]
 PACKAGES = NpmFolder(Path(__file__).parent, ROOT / ".servers")
 PYTHON = ROOT / ".venv-servers/bin/python"
+SQLITE = ROOT / ".venv-servers-sqlite/bin/mcp-server-sqlite"
 SCOPE = "@modelcontextprotocol/server-"
 
 

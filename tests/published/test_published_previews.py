@@ -1,6 +1,7 @@
 """Published servers show what calls would change, though no rule says how; and what somebody changed meanwhile stays."""
 
 import json
+import sqlite3
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from coordination.domain.plan import Skipped, Succeeded
 from coordination.mcp_tools.hub import McpHub
 from tests.fakes import PlayedModel, answers, says
 from tests.npm import UnavailableError, node
-from tests.published.servers import PACKAGES, PYTHON, SCOPE
+from tests.published.servers import PACKAGES, PYTHON, SCOPE, SQLITE
 from tests.service.service_harness import ServiceHarness
 from tests.service.test_preview_story import approve, with_config, words_on
 
@@ -53,6 +54,35 @@ def git(folder: Path) -> str:
     return config(
         "git", ["git_status", "git_diff_staged"], str(PYTHON), "-m", "mcp_server_git", "--repository", str(folder)
     )
+
+
+BALANCES = "SELECT name, balance FROM accounts ORDER BY name"
+BANK = """
+agents: [{id: scout, backend: {type: ollama, model: m}}]
+mcp_servers: {sqlite: {command: %s, args: [--db-path, %s]}}
+tools:
+  - {match: sqlite.list_tables, effect: read}
+  - {match: sqlite.read_query, when: {$.query: {equals: %s}}, effect: read}
+  - {match: sqlite.write_query, effect: ask, preview: {tool: read_query, arguments: {query: %s}, required: true}}
+"""
+"""As docs/policy.md has it: what no program can tell of a statement, whoever writes the rules can read of the table."""
+
+
+def sqlite(file: Path) -> str:
+    if not (SQLITE.parents[1] / ".installed").exists():
+        pytest.skip("the SQLite server from PyPI is not installed: make servers does that")
+    change(file, "CREATE TABLE accounts (name TEXT PRIMARY KEY, balance INTEGER)")
+    change(file, "INSERT INTO accounts VALUES ('ann', 10), ('bob', 20)")
+    return BANK % tuple(map(json.dumps, (str(SQLITE), str(file), BALANCES, BALANCES)))
+
+
+def change(file: Path, statement: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(file)
+    try:
+        with connection:
+            return connection.execute(statement).fetchall()
+    finally:
+        connection.close()
 
 
 def service(hub: McpHub, text: str, *calls: tuple[str, dict[str, Json]]) -> ServiceHarness:
@@ -120,3 +150,41 @@ async def test_a_plan_that_adds_and_commits_is_held_to_what_was_there_and_not_to
         run, state, _ = await planned(harness)
         ended = await approve(harness, run, state)
         assert [type(each) for each in ended.receipts] == [Succeeded] * 2
+
+
+async def test_a_row_that_changed_meanwhile_is_not_written_to_until_agents_plan_anew(tmp_path: Path) -> None:
+    file = tmp_path / "bank.db"
+    text = sqlite(file)
+    statement = "UPDATE accounts SET balance = balance - 10 WHERE name = 'ann'"
+    pays: tuple[str, dict[str, Json]] = ("mcp__sqlite__write_query", {"query": statement})
+    async with McpHub() as hub:
+        harness = service(hub, text, pays)
+        run, state, words = await planned(harness)
+        assert "Before call 1, sqlite.read_query shows this" in words
+        assert "'ann', 'balance': 10" in words
+        change(file, "UPDATE accounts SET balance = 5 WHERE name = 'ann'")
+        ended = await approve(harness, run, state)
+        assert [type(each) for each in ended.receipts] == [Skipped]
+        words, buttons = await words_on(harness, run)
+        assert "'ann', 'balance': 5" in words
+        assert Action.ASK_AGAIN in buttons
+        assert change(file, BALANCES) == [("ann", 5), ("bob", 20)]
+        run, state, words = await planned(harness)
+        assert "'ann', 'balance': 5" in words
+        ended = await approve(harness, run, state)
+        assert [type(each) for each in ended.receipts] == [Succeeded]
+    assert change(file, BALANCES) == [("ann", -5), ("bob", 20)]
+
+
+async def test_without_a_rule_the_sqlite_server_shows_which_tables_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "bank.db"
+    text = sqlite(file).partition("  - {match: sqlite.write")[0]
+    drops: tuple[str, dict[str, Json]] = ("mcp__sqlite__write_query", {"query": "DELETE FROM accounts"})
+    async with McpHub() as hub:
+        harness = service(hub, text, drops)
+        run, state, words = await planned(harness)
+        assert "Before call 1, sqlite.list_tables shows this" in words
+        change(file, "CREATE TABLE others (name TEXT)")
+        ended = await approve(harness, run, state)
+        assert [type(each) for each in ended.receipts] == [Skipped]
+    assert change(file, BALANCES) == [("ann", 10), ("bob", 20)]
