@@ -16,6 +16,7 @@ from bot.chat.platform import (
     CardTooLarge,
     ChannelRef,
     ChatPlatform,
+    FindsText,
     MessageNotFound,
     MissingPermission,
     RateLimited,
@@ -180,7 +181,10 @@ class AnchorPosts:
         platform, once = self.platforms[place.platform], f"{claimed.name} {claimed.day}"
         if claimed.may_stand:
             with suppress(MessageNotFound, MissingPermission, CardTooLarge):  # Whoever may not look does not find it.
-                if (stands := await platform.find(place, once=once, at=claimed.since)) is not None:
+                stands = await platform.find(place, once=once, at=claimed.since)
+                if stands is None and isinstance(platform, FindsText):
+                    stands = await platform.find_text(place, head.digest, at=claimed.since)
+                if stands is not None:
                     return stands.message
         with speaking(self.settings.language):
             card = card_of(claimed.day, head)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bot.anchors import AnchorPosts
+from bot.anchors import AnchorPosts, AnchorSettings
 from bot.application import Application, Overrides
 from bot.cards.text import one_line
 from bot.chat.admin import AdminService, Findings
@@ -191,7 +191,8 @@ def name_report(environment: Environment) -> NameReport:
         async with SqlChatStore.open(environment.database_url()) as store:
             return await store.all_settings(tenant)
 
-    return NameReport(config_catalog=_config_catalog(environment), settings_of=settings_of)
+    anchors = AnchorSettings.of(environment).channels
+    return NameReport(config_catalog=_config_catalog(environment), settings_of=settings_of, anchors=anchors)
 
 
 def _wake(card_syncs: Sequence[CardSync]) -> None:

@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from typing import cast
 
 from bot.cards.text import one_line
-from bot.chat.approvals_channel import trouble_in
+from bot.chat.approvals_channel import note_of, trouble_in
 from bot.chat.approvers import APPROVERS_KEY, approvers_from, names_here
 from bot.chat.config_catalog import Chosen, ConfigCatalog
 from bot.chat.name_pins import PINS_KEY, pins_in
-from bot.chat.platform import Checkup, Kind, MessageNotFound, MissingPermission, NameDirectory, RateLimited
+from bot.chat.platform import (
+    ChannelRef,
+    ChannelUnseen,
+    Checkup,
+    Kind,
+    KnowsChannels,
+    MessageNotFound,
+    MissingPermission,
+    NameDirectory,
+    RateLimited,
+    SharedChannel,
+)
 from bot.chat.store import ChatSetting
 from bot.i18n import catalog
 from coordination.domain.policy import Policy
@@ -33,10 +44,17 @@ class _Use:
 
 @dataclass(frozen=True, kw_only=True)
 class NameReport:
-    """Looks up whom rules of approval name. `settings_of` gives all settings of a tenant."""
+    """Looks up whom rules of approval name, and where anchors go.
+
+    Attributes:
+        config_catalog: the configurations.
+        settings_of: gives all settings of a tenant.
+        anchors: where the digests of anchors are posted, in whichever chat.
+    """
 
     config_catalog: ConfigCatalog
     settings_of: Callable[[str], Awaitable[Sequence[ChatSetting]]]
+    anchors: Sequence[ChannelRef] = ()
 
     async def of(self, directory: NameDirectory, tenant: str) -> list[Checkup]:
         """A line for each name or id in the tenant's configurations and in what its administrators set."""
@@ -75,6 +93,25 @@ class NameReport:
                 text = catalog.text("names.channel_shut", reason=reason, **what) if reason else ""
                 found.append(Checkup(is_well=not reason, text=text or catalog.text("names.channel_open", **what)))
         return found
+
+    async def of_anchors(self, chat: KnowsChannels, platform: str) -> list[Checkup]:
+        """A line for each channel of this chat where the digests of anchors are posted."""
+        return [await self._anchor(chat, each) for each in self.anchors if each.platform == platform]
+
+    async def _anchor(self, chat: KnowsChannels, place: ChannelRef) -> Checkup:
+        key, reason = "names.anchor_open", ""
+        try:
+            await chat.check_channel(place.tenant, place.channel)
+        except SharedChannel:
+            pass  # All the better: what people from outside have seen, nobody here can change.
+        except ChannelUnseen as error:
+            key, reason = "names.anchor_unseen", str(error)
+        except RateLimited:
+            key, reason = "names.anchor_unseen", catalog.text("approvals_channel.not_told")
+        except (MessageNotFound, MissingPermission) as error:
+            key, reason = "names.anchor_shut", note_of(error)
+        text = catalog.text(key, place=f"{place.tenant}/{place.channel}", reason=one_line(reason, _LONGEST))
+        return Checkup(is_well=key != "names.anchor_shut", text=text)
 
     async def _policies(self, tenant: str) -> list[tuple[str, Policy]]:
         """The rules of the configurations that can be read, by their names, with whom their rules for tools name."""

@@ -72,6 +72,14 @@ class MissingPermission(Exception):
     """The bot may not write there; the text says which permission is missing, and who gives it."""
 
 
+class SharedChannel(MissingPermission):
+    """The bot may write there, and people from outside read it."""
+
+
+class ChannelUnseen(MissingPermission):
+    """The bot may not look at the channel, and may be able to write there all the same."""
+
+
 class EditRefused(MissingPermission):
     """The message stands, but can't be changed now: it was changed too often for its age, or is in an archive."""
 
@@ -234,6 +242,8 @@ class KnowsChannels(Protocol):
         Raises:
             MessageNotFound: the tenant has no such channel, or hides it from the bot.
             MissingPermission: the bot can't post there; the text says what is missing, and who gives it.
+            SharedChannel: it can, and so do people from outside.
+            ChannelUnseen: the chat does not let the bot find out.
             RateLimited: the chat asks for patience.
         """
         ...
@@ -244,6 +254,19 @@ class KnowsChannels(Protocol):
         Raises:
             MissingPermission: the chat does not tell; the text says what is missing, and who gives it.
             RateLimited: the chat asks for patience.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsText(Protocol):
+    """A chat in which the bot finds what it posted by words that are in it alone, since nothing else tells it apart."""
+
+    async def find_text(self, place: ChannelRef, words: str, *, at: datetime) -> MessageRef | None:
+        """The first message of the bot's own with these words, of about this time or later; None: none is among the next few.
+
+        Raises:
+            MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
         """
         ...
 

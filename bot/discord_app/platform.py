@@ -53,6 +53,8 @@ _TRIES = 4
 _MOST_FOUND = 1000
 _MOST_PAGES = 20
 _MOST_ASKED_ABOUT = 10
+_MOST_READ = 300
+_CLOCKS_DIFFER = timedelta(minutes=1)
 _ARCHIVE_MINUTES: Final = 1440
 _NOBODY = discord.AllowedMentions.none()
 
@@ -76,6 +78,20 @@ class DiscordPlatform:
     async def find(self, place: ChannelRef, *, once: str, at: datetime) -> None:
         """Not here: Discord itself finds what was posted a moment ago, and later tells nobody what was posted as what."""
         del place, once, at
+
+    async def find_text(self, place: ChannelRef, words: str, *, at: datetime) -> MessageRef | None:
+        """Read what was posted after that. Discord's clock and ours may differ a little."""
+        channel, after = self._channel(place), at - _CLOCKS_DIFFER
+
+        async def read() -> str | None:
+            number = self._client.user.id if self._client.user else 0
+            async for message in channel.history(limit=_MOST_READ, after=after, oldest_first=True):
+                if message.author.id == number and any(words in (each.description or "") for each in message.embeds):
+                    return str(message.id)
+            return None
+
+        found = await self._try(place, read, tries=1)
+        return MessageRef(place=place, message=found) if found else None
 
     async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
         """Post a card without buttons."""

@@ -18,7 +18,7 @@ from bot.chat.platform import Checkup
 from bot.discord_app.client import DiscordClient, invitation, logged_in
 from bot.discord_app.commands import Languages
 from bot.discord_app.errors import all_missing
-from bot.discord_app.identity import tenant_of
+from bot.discord_app.identity import PLATFORM, tenant_of
 from bot.i18n import catalog
 from bot.variables import Environment
 from coordination.errors import ConfigError
@@ -175,7 +175,7 @@ async def _examine(client: DiscordClient, names: NameReport) -> list[Checkup]:
         for line in lines:
             text = catalog.text("doctor.guild", name=guild.name, text=line.text)
             found.append(Checkup(is_well=line.is_well, text=text))
-    return found
+    return found + await names.of_anchors(client.platform, PLATFORM)
 
 
 def _checkup(key: str, *, is_well: bool, **values: str | int) -> Checkup:

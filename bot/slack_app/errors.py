@@ -37,6 +37,10 @@ class NotInChannel(MissingPermission):
     """The bot is not in the channel, which somebody in it can change by an invitation."""
 
 
+class MissingScope(MissingPermission):
+    """Slack gave the app no such right, whatever the channel."""
+
+
 @contextmanager
 def translated() -> Generator[None]:
     """Turn what Slack's library raises into the errors of a surface.
@@ -73,6 +77,8 @@ def platform_error(error: SlackApiError) -> Exception:
     if code in TOO_LARGE:
         _log.error("Slack refused a message: %s", code)
         return CardTooLarge(code)
+    if code == "missing_scope":
+        return MissingScope(_forbidden(error, code))
     return (NotInChannel if code in NOT_IN else MissingPermission)(_forbidden(error, code))
 
 

@@ -27,16 +27,18 @@ from bot.chat.platform import (
     ButtonIds,
     CardTooLarge,
     ChannelRef,
+    ChannelUnseen,
     Kind,
     MessageNotFound,
     MessageRef,
     MissingPermission,
     RateLimited,
+    SharedChannel,
     SyncIntervals,
 )
 from bot.i18n import catalog
 from bot.message import Card, Mention, RichText, Severity
-from bot.slack_app.errors import NotInChannel, code_of, translated
+from bot.slack_app.errors import MissingScope, NotInChannel, code_of, translated
 from bot.slack_app.identity import People, is_bot_account, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
 from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked, within
@@ -185,13 +187,16 @@ class SlackPlatform:
 
     async def check_channel(self, tenant: str, channel: str) -> None:
         """Whether the bot is in a channel of this workspace alone. Slack tells with `channels:read` and `groups:read`."""
-        info = await self._told_of(tenant, channel)
-        if any(info.get(sign) for sign in ("is_shared", "is_org_shared", "is_ext_shared", "is_pending_ext_shared")):
-            raise MissingPermission(catalog.text("approvals_channel.shared"))
+        try:
+            info = await self._told_of(tenant, channel)
+        except MissingScope as error:
+            raise ChannelUnseen(str(error)) from None
         if info.get("is_archived"):
             raise MissingPermission(catalog.text("slack.refused.archived"))
         if not info.get("is_member"):
             raise NotInChannel(catalog.text("slack.refused.channel"))
+        if any(info.get(sign) for sign in ("is_shared", "is_org_shared", "is_ext_shared", "is_pending_ext_shared")):
+            raise SharedChannel(catalog.text("approvals_channel.shared"))
 
     async def is_public(self, tenant: str, channel: str) -> bool:
         """Whether a channel is of those that every member may open; direct messages are of no such."""

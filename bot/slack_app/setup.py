@@ -134,7 +134,8 @@ async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
     wanted = scopes_with([], has_email=settings.records_email)
     found = [_token(workspace), _scopes(workspace, wanted), await _mode(settings, app.clients)]
     found.append(await _channels(workspace, app.clients))
-    return found + await names.of(app.platform, workspace.tenant)
+    found += await names.of(app.platform, workspace.tenant)
+    return found + await names.of_anchors(app.platform, app.platform.name)
 
 
 async def _examine_installations(settings: SlackSettings, database: str, names: NameReport) -> list[Checkup]:
@@ -146,6 +147,7 @@ async def _examine_installations(settings: SlackSettings, database: str, names: 
             if isinstance(installed, InstalledWorkspaces):
                 for workspace in await installed.newest(_MOST_WORKSPACES):
                     found += await _examine_workspace(workspace, app, names, installed.scopes)
+            found += await names.of_anchors(app.platform, app.platform.name)
     except StorageError as error:
         found.append(Checkup(is_well=False, text=one_line(str(error), _REASON)))
     return found

@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from discord.utils import snowflake_time
 
+from bot.anchors import card_of
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.platform import (
@@ -22,6 +25,7 @@ from bot.discord_app.settings import aim
 from bot.message import Card, Mention, Severity, Status, StatusList, StatusRow, StyledText
 from bot.variables import Environment
 from coordination.domain.policy import Person
+from coordination.storage.anchor import AnchorHead
 from tests.builders import a_call
 from tests.contract.discord_harness import Ids, here, note
 from tests.sample_logs import waiting
@@ -250,6 +254,25 @@ async def test_a_channel_of_approvals_is_a_text_channel_of_this_server_where_the
     guild.denied[server.channel] = 1 << 11
     with pytest.raises(MissingPermission, match="Send Messages"):
         await platform.check_channel(tenant, server.channel)
+
+
+async def test_what_the_bot_posted_is_found_by_words_in_it_and_nobody_elses_is(
+    server: DiscordServer, platform: DiscordPlatform
+) -> None:
+    """The digest of an anchor, after its process died before it remembered the post."""
+    place, digest = here(server), "ab" * 32
+    card = card_of("2026-11-28", AnchorHead(file="a.jsonl", digest=digest, lines=3))
+    stranger = server.guild.members[Someone(server, "ann", server.guild).id]["user"]
+    first = server.add_message(server.channel, {"embeds": [{"description": f"`{digest}`"}]}, stranger, {})
+    since = snowflake_time(int(first.id))
+    assert await platform.find_text(place, digest, at=since) is None
+    posted = await platform.post_text(place, card)
+    await platform.post_text(place, card)
+    assert await platform.find_text(place, digest, at=since) == posted
+    assert await platform.find_text(place, digest, at=since + timedelta(days=1)) is None
+    server.guild.denied[server.channel] = 1 << 10
+    with pytest.raises(MissingPermission):
+        await platform.find_text(place, digest, at=since)
 
 
 async def test_members_of_a_small_role_are_listed_only_where_the_operator_says_that_discord_tells_them(

@@ -7,8 +7,18 @@ import pytest
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
-from bot.chat.platform import ChannelRef, EditRefused, MessageNotFound, MessageRef, MissingPermission, RateLimited
+from bot.chat.platform import (
+    ChannelRef,
+    ChannelUnseen,
+    EditRefused,
+    MessageNotFound,
+    MessageRef,
+    MissingPermission,
+    RateLimited,
+    SharedChannel,
+)
 from bot.message import Alert, Card, Mention, StyledText
+from bot.slack_app.errors import NotInChannel
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackPlatform
 from coordination.domain.policy import Person, Policy
@@ -315,11 +325,20 @@ async def test_a_channel_is_public_only_where_slack_says_so(server: SlackServer,
         ({}, None, ""),
         ({"is_member": False}, MissingPermission, "invite"),
         ({"is_archived": True}, MissingPermission, "archived"),
-        ({"is_shared": True, "is_ext_shared": True}, MissingPermission, "shared"),
-        ({"is_shared": True, "is_org_shared": True}, MissingPermission, "shared"),
-        ({"is_pending_ext_shared": True}, MissingPermission, "shared"),
+        ({"is_shared": True, "is_ext_shared": True}, SharedChannel, "shared"),
+        ({"is_shared": True, "is_org_shared": True}, SharedChannel, "shared"),
+        ({"is_pending_ext_shared": True}, SharedChannel, "shared"),
+        ({"is_shared": True, "is_member": False}, NotInChannel, "invite"),
     ],
-    ids=["fine", "not in it", "archived", "Slack Connect", "whole organisation", "about to be shared"],
+    ids=[
+        "fine",
+        "not in it",
+        "archived",
+        "Slack Connect",
+        "whole organisation",
+        "about to be shared",
+        "shared, not in it",
+    ],
 )
 async def test_a_channel_of_approvals_is_one_that_the_bot_is_in_and_nobody_from_outside(
     server: SlackServer,
@@ -334,6 +353,14 @@ async def test_a_channel_of_approvals_is_one_that_the_bot_is_in_and_nobody_from_
         return
     with pytest.raises(error, match=words):
         await platform.check_channel(PLACE.tenant, "C2")
+
+
+async def test_a_channel_that_the_app_may_not_look_at_may_be_well_all_the_same(
+    server: SlackServer, platform: SlackPlatform
+) -> None:
+    server.faults.append(Fault(method="conversations.info", error="missing_scope", needed="channels:read"))
+    with pytest.raises(ChannelUnseen, match="channels:read"):
+        await platform.check_channel(PLACE.tenant, "C1")
 
 
 async def test_a_link_to_a_channel_is_no_ping(server: SlackServer, platform: SlackPlatform, ids: IssuedIds) -> None:

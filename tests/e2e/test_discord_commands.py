@@ -98,8 +98,11 @@ async def test_the_doctor_says_what_is_missing_and_where(server: DiscordServer, 
     assert "!!  home: #general braucht Links einbetten, Öffentliche Threads erstellen" in german
     server.guild.denied.clear()
     await run(server, tmp_path, "discord", "sync")
-    status, out, _ = await run(server, tmp_path, "doctor", "discord")
+    here = f"discord:{server.guild.id}/{server.channel}"
+    anchors = {"MASSGEN_BOT_ANCHOR_FOLDER": str(tmp_path), "MASSGEN_BOT_ANCHOR_CHANNEL": here}
+    status, out, _ = await run(server, tmp_path, "doctor", "discord", **anchors)
     assert (status, "!!" in out) == (0, False)
+    assert f"ok  MASSGEN_BOT_ANCHOR_CHANNEL: I can post the digest in {here}." in out
 
 
 async def test_the_doctor_says_whom_each_rule_of_approval_names(server: DiscordServer, tmp_path: Path) -> None:

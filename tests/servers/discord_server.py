@@ -373,8 +373,10 @@ class DiscordServer(World):
     async def _list_messages(self, request: web.Request) -> web.Response:
         self._allow(request.match_info["channel"], 0)
         self._refuse_posts_only(request.match_info["channel"])
-        found = self.in_channel(request.match_info["channel"])[::-1]
-        return _json([self.as_json(each) for each in found[: int(request.query.get("limit", 50))]])
+        found, most = self.in_channel(request.match_info["channel"]), int(request.query.get("limit", 50))
+        if after := int(request.query.get("after", 0)):
+            found = [each for each in found if int(each.id) > after][:most]
+        return _json([self.as_json(each) for each in found[::-1][:most]])
 
     async def _create(self, request: web.Request) -> web.Response:
         channel = request.match_info["channel"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,17 +11,16 @@ import pytest
 
 from bot.anchors import AnchorPosts, AnchorSettings, keep_anchors
 from bot.cards.error_messages import plain_text
-from bot.chat.platform import ChannelRef, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.platform import ChannelRef, MessageNotFound, MessageRef, MissingPermission, RateLimited
 from bot.message import Paragraph
 from bot.variables import Environment
 from coordination.errors import ConfigError, StorageError
 from coordination.storage.anchor import anchor_of_day, file_of_day, head_of
 from coordination.storage.daily_posts import CLAIMED, claim, finish, release
-from coordination.storage.database import open_engine, parse_url
-from coordination.storage.schema import prepare
+from coordination.storage.schema import migrate
 from coordination.storage.time_stamps import SUFFIX
 from tests.builders import START
-from tests.databases import sqlite_url
+from tests.databases import postgres_or_skip, sqlite_url
 from tests.servers.time_stamp_server import TimeStampServer, answer, granted
 from tests.service.card_sync_harness import FakePlatform
 
@@ -52,12 +52,24 @@ class RoundClock:
         self.at += timedelta(seconds=seconds)
 
 
+def prepared(url: str) -> str:
+    migrate(url)
+    return url
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    engine = open_engine(parse_url(sqlite_url(tmp_path)), "write", connections=1)
-    prepare(engine)
-    engine.dispose()
-    return sqlite_url(tmp_path)
+    return prepared(sqlite_url(tmp_path))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
+    """Which of several processes is first, the database says: both of them."""
+    if request.param == "sqlite":
+        yield prepared(sqlite_url(tmp_path))
+        return
+    for server in postgres_or_skip():
+        yield prepared(server.new_database())
 
 
 @pytest.fixture
@@ -80,8 +92,8 @@ def posts(url: str, folder: Path, platform: FakePlatform, at: datetime = START) 
     return AnchorPosts(url=url, settings=settings, platforms={platform.name: platform}, clock=RoundClock(at))
 
 
-async def test_several_processes_post_the_digest_of_the_days_anchor_once(url: str, folder: Path) -> None:
-    platform = FakePlatform()
+async def test_several_processes_post_the_digest_of_the_days_anchor_once(either_url: str, folder: Path) -> None:
+    platform, url = FakePlatform(), either_url
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(posts(url, folder, platform).post(PLACE))
@@ -127,6 +139,26 @@ async def test_a_post_whose_answer_never_came_is_looked_for_before_it_is_posted_
     assert len(platform.said) == 1
 
 
+class Reading(FakePlatform):
+    """A chat that finds nothing by its name, and what was posted by its words."""
+
+    async def find_text(self, place: ChannelRef, words: str, *, at: datetime) -> MessageRef | None:
+        self.sought.append(at)
+        told = [(number, card) for number, (there, card) in enumerate(self.said, 1) if there == place]
+        found = [number for number, card in told if words in str(card)]
+        return MessageRef(place=place, message=f"s{found[0]}") if found else None
+
+
+async def test_where_a_post_has_no_name_it_is_looked_for_by_the_digest_in_it(url: str, folder: Path) -> None:
+    platform = Reading(faults={"say": ["lost"]})
+    with pytest.raises(RateLimited):
+        await posts(url, folder, platform).post(PLACE)
+    await posts(url, folder, platform, START + CLAIMED).post(PLACE)
+    assert len(platform.said) == 1
+    assert platform.sought == [START, START]
+    assert claim(url, "anchor discord:1/7", START + 2 * CLAIMED) is None
+
+
 async def test_a_post_that_can_not_be_looked_for_is_posted_again_rather_than_never(url: str, folder: Path) -> None:
     platform = FakePlatform(faults={"say": ["lost", MissingPermission("no")], "find": [MissingPermission("no")]})
     with pytest.raises(RateLimited):
@@ -158,7 +190,8 @@ async def test_only_a_chat_that_is_served_here_gets_a_post_and_a_failure_keeps_n
         pass
 
 
-def test_of_two_that_claim_a_day_one_has_it_until_it_is_given_back(url: str) -> None:
+def test_of_two_that_claim_a_day_one_has_it_until_it_is_given_back(either_url: str) -> None:
+    url = either_url
     first = claim(url, "anchor", START)
     assert first is not None
     assert not first.may_stand

@@ -6,7 +6,7 @@ from pathlib import Path
 from bot.chat.approvers import Approvers
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_report import NameReport
-from bot.chat.platform import Kind, MissingPermission, RateLimited
+from bot.chat.platform import ChannelRef, ChannelUnseen, Kind, MissingPermission, RateLimited, SharedChannel
 from bot.chat.store import ChatSetting
 from tests.contract.chat_stores import a_setting
 from tests.service.chat_service_harness import TEAM
@@ -35,6 +35,10 @@ class Building(Staff):
             raise MissingPermission("Invite me there.")
         if channel == "C429":
             raise RateLimited(1)
+        if channel == "C407":
+            raise ChannelUnseen("I may not look.")
+        if channel == "CSHARED":
+            raise SharedChannel("People from outside read it.")
 
     async def is_public(self, tenant: str, channel: str) -> bool:
         return True
@@ -89,3 +93,30 @@ async def test_a_channel_of_approvals_is_tried_and_what_is_missing_there_is_said
             "Try again in a moment.",
         ),
     }
+
+
+async def test_the_channels_of_anchors_are_tried_wherever_they_are_in_the_chat(tmp_path: Path) -> None:
+    places = [("slack", "C123"), ("slack", "C404"), ("slack", "C429"), ("slack", "C407"), ("slack", "CSHARED")]
+    anchors = [
+        ChannelRef(platform=platform, tenant=f"{platform}:-:T1", channel=channel)
+        for platform, channel in [*places, ("discord", "7")]
+    ]
+
+    async def nothing_set(tenant: str) -> Sequence[ChatSetting]:
+        return ()
+
+    catalog = ConfigCatalog(folder=tmp_path, allowed={})
+    report = NameReport(config_catalog=catalog, settings_of=nothing_set, anchors=anchors)
+    said = [(each.is_well, each.text) for each in await report.of_anchors(Building(), "slack")]
+    post = "I can post the digest in slack:-:T1"
+    check = "I can't check whether I can post the digest in slack:-:T1"
+    assert said == [
+        (is_well, f"MASSGEN_BOT_ANCHOR_CHANNEL: {text}")
+        for is_well, text in (
+            (True, f"{post}/C123."),
+            (False, "I can't post the digest in slack:-:T1/C404. Invite me there."),
+            (True, f"{check}/C429. The chat can't say right now. Try again in a moment."),
+            (True, f"{check}/C407. I may not look."),
+            (True, f"{post}/CSHARED."),
+        )
+    ]
