@@ -202,6 +202,23 @@ class Option:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FormField:
+    """One field of a form that has several; what is filled in goes by its name.
+
+    Attributes:
+        sort: one of the options is chosen, a number from 1 to `most` is written, or any of the options are ticked.
+        text: the value of the option that is chosen at first, or the number that is written there.
+    """
+
+    name: str
+    sort: Literal["choice", "number", "ticks"]
+    label: str
+    options: tuple[Option, ...] = ()
+    text: str = ""
+    most: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextForm:
     """What the clicker writes before the click counts; every product has sentences of its own for either.
 
@@ -209,6 +226,7 @@ class TextForm:
         options: what is ticked in the place of being written: the values of those that are, with commas. All are at first.
         text: what stands in the field at first.
         label: names what is written, where the product's own sentence does not.
+        fields: what is filled in, in the place of one text.
     """
 
     asks: Literal["reason", "change", "answer", "select", "edit", "grant"]
@@ -216,6 +234,7 @@ class TextForm:
     options: tuple[Option, ...] = ()
     text: str = ""
     label: str = ""
+    fields: tuple[FormField, ...] = ()
 
 
 FORMS: Mapping[Action, TextForm] = {

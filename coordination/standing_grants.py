@@ -13,6 +13,7 @@ from coordination.domain import states as s
 from coordination.domain.canonical_json import parse
 from coordination.domain.grant_checks import approvals_on, judge_grantor
 from coordination.domain.grants import LONGEST, MOST_CALLS, Grant, Standing, fixed, read_for
+from coordination.domain.plan import Plan
 from coordination.domain.policy import Person, Refusal, RunAction
 from coordination.domain.transitions import authors_in, evolve, replay
 from coordination.errors import ConflictError, IllegalTransition, PersonUnreadableError, RefusedError, RunNotFoundError
@@ -49,8 +50,10 @@ class StandingGrants:
         Raises:
             RefusedError: they may not, or no such grant can be given.
         """
-        if not timedelta(0) < lasts <= LONGEST or not 1 <= most <= MOST_CALLS:
-            raise RefusedError("grant_limits", _LIMITS)
+        if not timedelta(0) < lasts <= LONGEST:
+            raise RefusedError("grant_period", _TOO_LONG)
+        if not 1 <= most <= MOST_CALLS:
+            raise RefusedError("grant_number", _TOO_MANY)
         for _ in range(MAX_RACES):
             state, seq = await self._checked(run, digest, by)
             grant = self._made(state, by, index, lasts=lasts, most=most, free=free)
@@ -65,13 +68,13 @@ class StandingGrants:
             return grant
         raise ConflictError(run, 0)
 
-    async def check(self, run: str, digest: str, by: Person) -> None:
+    async def check(self, run: str, digest: str, by: Person) -> Plan:
         """Refuse whom the log or the rules of now let give no grant on this plan, before they write anything.
 
         Raises:
             RefusedError: they may not.
         """
-        await self._checked(run, digest, by)
+        return (await self._checked(run, digest, by))[0].plan
 
     async def listed(self, tenant: str | None = None) -> Sequence[Standing]:
         """The grants on which calls may start now, oldest first."""
@@ -190,9 +193,8 @@ async def approvals_on_grants(
     return approvals_on(awaiting, standing, people, now)
 
 
-_LIMITS = Text(
-    "A standing grant is for 1 to {most} calls, and for at most {days} days.", most=MOST_CALLS, days=LONGEST.days
-)
+_TOO_LONG = Text("A standing grant can last at most {days} days.", days=LONGEST.days)
+_TOO_MANY = Text("A standing grant can be for 1 to {most} calls.", most=MOST_CALLS)
 _NO_GRANT = Text(
     "No standing grant can be given for this call: it takes a value from an earlier call, or what may differ is what "
     "agents had read, or part of a call that destroys something."

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
-from bot.cards.grants import given_line, grant_form, grant_typed
+from bot.cards.grants import given_line, grant_form, grant_terms
 from bot.cards.linked_runs import LINK_ACTIONS
 from bot.cards.parts import mention
 from bot.cards.plan_edits import EditableArgument, edit_form, edited_argument, selected_indexes, selection_form
@@ -116,11 +116,11 @@ class ButtonHandler:
         raise error
 
     async def _grant(self, by: Person, known: ButtonRecord, request: PressButton | SubmitText) -> Reply:
-        """Allow calls like the chosen one, for the time and the number that were written."""
-        lasts, most, free = grant_typed(request.text if isinstance(request, SubmitText) else "")
-        index = int(request.choice) - 1 if request.choice.isdecimal() else -1
+        """Allow calls like the chosen one, for the time and the number that were filled in."""
+        plan = await self.coordinator.grants.check(known.run, known.digest, by)
+        terms = grant_terms(plan, request.choice, request.fields if isinstance(request, SubmitText) else {})
         grant = await self.coordinator.grants.give(
-            known.run, known.digest, by, index, lasts=lasts, most=most, free=free
+            known.run, known.digest, by, terms.index, lasts=terms.lasts, most=terms.most, free=terms.free
         )
         return Private(done_card(given_line(grant)))
 
@@ -201,8 +201,8 @@ class ButtonHandler:
             RefusedError: they would not.
         """
         if action is Action.GRANT:
-            await self.coordinator.grants.check(known.run, known.digest, by)
-            return AskForText(grant_form(request.choice), card.run)
+            plan = await self.coordinator.grants.check(known.run, known.digest, by)
+            return AskForText(grant_form(plan, request.choice), card.run)
         if (form := FORMS.get(action)) is not None:
             await self.coordinator.check(known.run, known.digest, by, _WRITTEN[action], number=known.index or 0)
             return AskForText(await self._filled(form, known, by, request.choice), card.run)

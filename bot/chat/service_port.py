@@ -4,8 +4,8 @@ A front end turns each event of its product into a request, and shows the reply;
 and becomes words by `bot.chat.private_cards.error_card` in the front end's outermost handler.
 """
 
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from bot.chat.platform import ButtonIds, ChannelRef
@@ -80,13 +80,16 @@ class PressButton:
 class SubmitText:
     """The words that a button's `TextForm` asked for, and the message that the button is on.
 
-    `choice` is what was chosen in the menu that asked for them.
+    Attributes:
+        choice: what was chosen in the menu that asked for them.
+        fields: what was filled into each field of a form of several, by its name; values that were ticked have commas.
     """
 
     button: str
     message: str
-    text: str
+    text: str = ""
     choice: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
     once: str = ""
 
 

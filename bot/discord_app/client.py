@@ -18,7 +18,7 @@ from bot.discord_app.commands import CommandHandlers, Languages, add_commands
 from bot.discord_app.components import MODAL_TEMPLATE, parse_custom_id
 from bot.discord_app.errors import NEEDED
 from bot.discord_app.identity import PLATFORM, tenant_of
-from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, items_for, typed
+from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, filled_in, items_for, typed
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.replies import AnyInteraction, reply_privately, report_errors, sentence
 from bot.discord_app.settings import aim, discord_settings, pin, pinned_gateway
@@ -81,7 +81,8 @@ class DiscordClient(discord.AutoShardedClient):
         if name == ASK:
             await self._requests.ask(interaction, typed(interaction.data))
         elif found := MODAL_TEMPLATE.fullmatch(name):
-            await self._clicks.clicked(interaction, parse_custom_id(found), typed(interaction.data))
+            what, fields = parse_custom_id(found), filled_in(interaction.data)
+            await self._clicks.clicked(interaction, what, typed(interaction.data), fields)
 
     async def on_message(self, message: discord.Message) -> None:
         """A mention in a run's thread, or an answer that notifies us, goes on with the conversation."""

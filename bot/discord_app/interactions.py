@@ -7,7 +7,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Self, TypeAlias
+from types import MappingProxyType
+from typing import Self, TypeAlias, assert_never
 
 import discord
 from typing_extensions import override
@@ -42,7 +43,7 @@ from bot.discord_app.replies import (
     wait_in_private,
 )
 from bot.i18n import catalog
-from bot.message import Card, Confirmation, Paragraph, Severity, StyledText, TextForm
+from bot.message import Card, Confirmation, FormField, Option, Paragraph, Severity, StyledText, TextForm
 from coordination.domain.policy import Person
 
 _log = logging.getLogger(__name__)
@@ -90,6 +91,8 @@ class Mentions:
             return (error_card(error),)
 
 
+_Ticks: TypeAlias = "discord.ui.CheckboxGroup[discord.ui.Modal] | discord.ui.Select[discord.ui.Modal]"
+
 ASK = "mg:ask"
 """The custom id of the window that asks for a request."""
 
@@ -100,6 +103,8 @@ def text_input_modal(button: str, message: str, form: TextForm, run: str = "", c
     title = catalog.text(f"discord.window_{form.asks}_title")
     label = form.label or catalog.text(f"discord.window_{form.asks}_label")
     named = catalog.text("window.of_run", title=title, run=run) if run else title
+    if form.fields:
+        return _fields_modal(name, catalog.text("window.of_run", title=label, run=run) if run else label, form)
     if form.options:
         return _selection_modal(name, named, label, form)
     return _modal(name, named, label, is_required=form.is_required, default=form.text)
@@ -108,23 +113,52 @@ def text_input_modal(button: str, message: str, form: TextForm, run: str = "", c
 def _selection_modal(name: str, title: str, label: str, form: TextForm) -> discord.ui.Modal:
     """Asks for some of several; all are ticked at first."""
     modal = discord.ui.Modal(title=head_of(title, markup.MODAL_TITLE), custom_id=name, timeout=None)
-    options = form.options[: markup.OPTIONS]
-    # Boxes show every call at once, but a group holds ten; of a menu with more people see those that they scroll to.
-    field: discord.ui.CheckboxGroup[discord.ui.Modal] | discord.ui.Select[discord.ui.Modal]
-    if len(options) <= markup.BOXES:
-        field = discord.ui.CheckboxGroup(custom_id="words", min_values=1, max_values=len(options), required=True)
-    else:
-        field = discord.ui.Select(custom_id="words", min_values=1, max_values=len(options), required=True)
+    field = _ticks("words", form.options, least=1, is_ticked=True)
+    modal.add_item(discord.ui.Label(text=head_of(label, markup.MODAL_LABEL), component=field))
+    modal.stop()
+    return modal
+
+
+def _ticks(name: str, given: Sequence[Option], *, least: int, is_ticked: bool) -> _Ticks:
+    """Boxes show every entry at once, but a group holds ten; of a menu with more people see those that they scroll to."""
+    options = given[: markup.OPTIONS]
+    kind = discord.ui.CheckboxGroup if len(options) <= markup.BOXES else discord.ui.Select
+    field: _Ticks = kind(custom_id=name, min_values=least, max_values=len(options), required=least > 0)
     for option in options:
         field.add_option(
             label=head_of(option.label, markup.OPTION_TEXT),
             value=option.value,
             description=head_of(option.description, markup.OPTION_TEXT) or None,
-            default=True,
+            default=is_ticked,
         )
-    modal.add_item(discord.ui.Label(text=head_of(label, markup.MODAL_LABEL), component=field))
+    return field
+
+
+def _fields_modal(name: str, title: str, form: TextForm) -> discord.ui.Modal:
+    """Asks for several things at once, each in a field of its own."""
+    modal = discord.ui.Modal(title=head_of(title, markup.MODAL_TITLE), custom_id=name, timeout=None)
+    for each in form.fields:
+        modal.add_item(discord.ui.Label(text=head_of(each.label, markup.MODAL_LABEL), component=_field(each)))
     modal.stop()
     return modal
+
+
+def _field(field: FormField) -> "_Ticks | discord.ui.TextInput[discord.ui.Modal]":
+    match field.sort:
+        case "ticks":
+            return _ticks(field.name, field.options, least=0, is_ticked=False)
+        case "number":
+            return discord.ui.TextInput(
+                custom_id=field.name, style=discord.TextStyle.short, default=field.text, max_length=len(str(field.most))
+            )
+        case "choice":
+            select: discord.ui.Select[discord.ui.Modal] = discord.ui.Select(custom_id=field.name, required=True)
+            for option in field.options[: markup.OPTIONS]:
+                label = head_of(option.label, markup.OPTION_TEXT)
+                select.add_option(label=label, value=option.value, default=option.value == field.text)
+            return select
+        case _:
+            assert_never(field.sort)
 
 
 def ask_modal(text: str) -> discord.ui.Modal:
@@ -147,6 +181,17 @@ def typed(data: object) -> str:
     return ""
 
 
+def filled_in(data: object) -> Mapping[str, str]:
+    """What stands in each field of a submitted window, by the field's name; what was ticked with commas."""
+    if isinstance(data, Mapping):
+        if {"value", "values"} & data.keys():
+            return {custom_id_of(data): typed(data)}
+        data = [data.get("component"), *(data.get("components") or ())]
+    if not isinstance(data, Sequence) or isinstance(data, str):
+        return {}
+    return {name: text for each in data for name, text in filled_in(each).items()}
+
+
 def custom_id_of(data: object) -> str:
     """The custom id of what was submitted."""
     return str(data.get("custom_id", "")) if isinstance(data, Mapping) else ""
@@ -166,6 +211,8 @@ def _modal(name: str, title: str, label: str, *, is_required: bool, default: str
     return modal
 
 
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+
 _PATIENCE = 2.0
 """Seconds for a look at the database while Discord waits for a window, which must be the first answer within three."""
 
@@ -179,10 +226,12 @@ class Clicks:
         self._platform = platform
         self._members = Members(platform.person_now)
 
-    async def clicked(self, interaction: AnyInteraction, what: ComponentId, text: str = "") -> None:
-        """A button, a menu or a modal; `text` is what was chosen or written."""
+    async def clicked(
+        self, interaction: AnyInteraction, what: ComponentId, text: str = "", fields: Mapping[str, str] = _NO_FIELDS
+    ) -> None:
+        """A button, a menu or a modal; `text` is what was chosen or written, `fields` each field of a modal by its name."""
         async with report_errors(interaction):
-            request = _request(interaction, what, text)
+            request = _request(interaction, what, text, fields)
             opens_window = what.control in {Control.TEXT, Control.FORM_MENU}
             if what.control is Control.CONFIRM:
                 await wait_in_private(interaction)
@@ -257,12 +306,14 @@ class Clicks:
         await reply_privately(interaction, sentence(catalog.text(key)))
 
 
-def _request(interaction: AnyInteraction, what: ComponentId, text: str) -> PressButton | SubmitText:
+def _request(
+    interaction: AnyInteraction, what: ComponentId, text: str, fields: Mapping[str, str]
+) -> PressButton | SubmitText:
     """What a click means. A modal, and the yes to a question, are about the message that the button was on."""
     message = what.message or (str(interaction.message.id) if interaction.message is not None else "")
     once = str(interaction.id)
     if what.control is Control.MODAL:
-        return SubmitText(button=what.id, message=message, text=text, choice=what.choice, once=once)
+        return SubmitText(button=what.id, message=message, text=text, choice=what.choice, fields=fields, once=once)
     is_confirmed = what.control is not Control.CONFIRM
     return PressButton(button=what.id, message=message, choice=text, is_confirmed=is_confirmed, once=once)
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from slack_sdk.errors import SlackApiError
 
@@ -24,7 +25,7 @@ from bot.chat.service_port import (
     SubmitText,
 )
 from bot.i18n import catalog
-from bot.message import ANSWERS, Card, Inline, Paragraph, StyledText, TextForm
+from bot.message import ANSWERS, Card, FormField, Inline, Option, Paragraph, StyledText, TextForm
 from bot.slack_app.components import config_menu, config_options, openers
 from bot.slack_app.errors import code_of, translated
 from bot.slack_app.identity import People
@@ -58,6 +59,7 @@ def text_modal(form: TextForm, opened: Opened, run: str = "") -> Block:
     """Asks for the reason of a no, or for the wanted changes, and says of which run. A title has no room for its name."""
     name = form.asks
     label = form.label or catalog.text(f"slack.modal.{name}.label")
+    named = catalog.text("window.of_run", title=label, run=run) if run else label
     return {
         "type": "modal",
         "callback_id": SUBMITTED,
@@ -65,16 +67,49 @@ def text_modal(form: TextForm, opened: Opened, run: str = "") -> Block:
         "submit": plain(catalog.text(f"slack.modal.{name}.submit"), MODAL_TITLE),
         "close": plain(catalog.text("slack.modal.close"), MODAL_TITLE),
         "private_metadata": opened.packed()[:PRIVATE_METADATA],
-        "blocks": [
+        "blocks": _fields(form, named)
+        if form.fields
+        else [
             {
                 "type": "input",
                 "block_id": "text",
                 "optional": not form.is_required,
-                "label": plain(catalog.text("window.of_run", title=label, run=run) if run else label, 2_000),
+                "label": plain(named, 2_000),
                 "element": _field(form),
             }
         ],
     }
+
+
+def _fields(form: TextForm, title: str) -> list[Block]:
+    """What the window is about, and an input for each of its fields."""
+    inputs: list[Block] = [
+        {
+            "type": "input",
+            "block_id": field.name,
+            "optional": field.sort == "ticks",
+            "label": plain(field.label, 2_000),
+            "element": {**_element(field), "action_id": field.name},
+        }
+        for field in form.fields
+    ]
+    return [{"type": "section", "text": plain(title, 3_000)}, *inputs]
+
+
+def _element(field: FormField) -> Block:
+    match field.sort:
+        case "ticks":
+            options = _options(field.options)
+            return {"type": _ticks(options), "options": options}
+        case "number":
+            bounds = {"min_value": "1", "max_value": str(field.most)}
+            return {"type": "number_input", "is_decimal_allowed": False, **bounds, "initial_value": field.text}
+        case "choice":
+            options = _options(field.options)
+            first = next(each for each in options if each["value"] == field.text)
+            return {"type": "static_select", "options": options, "initial_option": first}
+        case _:
+            assert_never(field.sort)
 
 
 def _field(form: TextForm) -> Block:
@@ -87,14 +122,23 @@ def _field(form: TextForm) -> Block:
             "max_length": INPUT_TEXT,
         }
         return {**field, "initial_value": form.text} if form.text else field
+    options = _options(form.options)
+    return {"type": _ticks(options), "action_id": "text", "options": options, "initial_options": options}
+
+
+def _options(given: Sequence[Option]) -> list[Block]:
     options: list[Block] = []
-    for option in form.options[:SELECT_OPTIONS]:
+    for option in given[:SELECT_OPTIONS]:
         made: Block = {"text": plain(option.label, OPTION_TEXT), "value": option.value}
         if option.description:
             made["description"] = plain(option.description, OPTION_TEXT)
         options.append(made)
-    kind = "checkboxes" if len(options) <= CHECKBOXES else "multi_static_select"
-    return {"type": kind, "action_id": "text", "options": options, "initial_options": options}
+    return options
+
+
+def _ticks(options: Sequence[Block]) -> str:
+    """The element in which any of these can be ticked."""
+    return "checkboxes" if len(options) <= CHECKBOXES else "multi_static_select"
 
 
 def details_modal(pages: Sequence[Card], opened: Opened) -> Block:
@@ -223,11 +267,16 @@ class Clicks:
                     await self.replies.withdraw(source)
                 await self.replies.reply(source, reply)
 
-    async def submit(self, source: EventSource, opened: Opened, text: str) -> None:
+    async def submit(self, source: EventSource, opened: Opened, text: str, fields: Mapping[str, str]) -> None:
         """A submitted modal acts on the message whose button opened it."""
         by = await self.people.somebody(source.workspace, source.user, source.called)
         request = SubmitText(
-            button=opened.button, message=source.message, text=text, choice=opened.choice, once=source.once
+            button=opened.button,
+            message=source.message,
+            text=text,
+            choice=opened.choice,
+            fields=fields,
+            once=source.once,
         )
         reply = await self.chat_service.handle(request, by, source.place)
         if isinstance(reply, Private) and source.view:
@@ -313,7 +362,7 @@ def approvers_window(card: Card, groups: Sequence[Mapping[str, object]], opened:
         *rendered(card).blocks,
         _input("users", {"type": "multi_users_select", "max_selected_items": _MOST_PICKED}),
     ]
-    if options := _options(groups):
+    if options := _group_options(groups):
         picker: Block = {"type": "multi_static_select", "options": options, "max_selected_items": _MOST_PICKED}
         blocks.append(_input("groups", picker))
     most = {"min_value": "1", "max_value": str(MOST_REQUIRED)}
@@ -344,7 +393,7 @@ def _input(name: str, element: Block, *, is_optional: bool = True) -> Block:
     }
 
 
-def _options(groups: Sequence[Mapping[str, object]]) -> list[Block]:
+def _group_options(groups: Sequence[Mapping[str, object]]) -> list[Block]:
     """The groups that are in use, by handle, as many as a list may have; the others can be typed."""
     handles = {str(each.get("handle") or each["id"]): str(each["id"]) for each in groups if not each.get("date_delete")}
     known: list[Block] = [{"text": plain(f"@{name}", OPTION_TEXT), "value": handles[name]} for name in sorted(handles)]

@@ -27,7 +27,7 @@ from bot.slack_app.payloads import (
     command_source,
     event_source,
     inner,
-    input_in,
+    inputs_in,
     interaction_source,
     text_in,
     unpacked,
@@ -297,7 +297,8 @@ class Listeners:
             opened = unpacked(text_in(body, "view", "private_metadata"))
             source = opened.at(interaction_source(body, workspace))
             async with self._reported(source, self._clicks.tell_in_window if source.view else None):
-                await self._clicks.submit(source, opened, input_in(body))
+                fields = inputs_in(body)
+                await self._clicks.submit(source, opened, fields.get("text", ""), fields)
 
     async def _publish(self, source: EventSource, card: Card, runs: Sequence[str] = ()) -> None:
         with translated():

@@ -206,16 +206,18 @@ def click_in(body: object, workspace: Workspace) -> Click:
     )
 
 
-def input_in(body: object) -> str:
-    """The text of a submitted view's only input, or what was ticked in it, with commas."""
+def inputs_in(body: object) -> Mapping[str, str]:
+    """What stands in each input of a submitted view, by the input's name; what was ticked with commas."""
     values = inner(body, "view", "state", "values")
-    for block in values.values() if isinstance(values, Mapping) else ():
-        for element in block.values() if isinstance(block, Mapping) else ():
-            ticked = inner(element, "selected_options")
-            if isinstance(ticked, list):
-                return ",".join(text_in(option, "value") for option in ticked)
-            return text_in(element, "value")
-    return ""
+    blocks = [each for each in values.values() if isinstance(each, Mapping)] if isinstance(values, Mapping) else []
+    return {str(name): _input(element) for block in blocks for name, element in block.items()}
+
+
+def _input(element: object) -> str:
+    ticked = inner(element, "selected_options")
+    if isinstance(ticked, list):
+        return ",".join(text_in(option, "value") for option in ticked)
+    return text_in(element, "selected_option", "value") or text_in(element, "value")
 
 
 def readable(text: str) -> str:

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 
 from bot.application import Application
 from bot.cards.error_messages import plain_text
-from bot.cards.grants import given_line, grant_line
+from bot.cards.grants import given_line, grant_line, period
 from bot.cards.text import visible
 from bot.composition import open_application
 from bot.i18n import catalog
@@ -17,7 +16,6 @@ from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
 from bot.terminal.protection import require_person
 from bot.terminal.run_commands import digest_of
-from coordination.config.key_types import seconds
 from coordination.domain import states as s
 from coordination.domain.grants import Grant
 from coordination.errors import RefusedError
@@ -41,6 +39,7 @@ def listed(context: CliContext) -> Exit:
 def add(context: CliContext, name: str, *, call: int, lasts: str, times: int, free: Sequence[str], digest: str) -> Exit:
     """Allow calls like this one of a plan, in later runs of the same configuration."""
     require_person(context.environment)
+    how_long = period(lasts)
 
     async def give() -> Exit:
         async with open_application(context.environment, context.parts(), works=False) as application:
@@ -53,13 +52,13 @@ def add(context: CliContext, name: str, *, call: int, lasts: str, times: int, fr
         view, _ = await seen_run(application.log, application.coordinator, run)
         state = view.state
         if not isinstance(state, s.AwaitingDecision | s.Finished) or call > len(state.plan.calls):
-            raise RefusedError("no_call", catalog.text("usage.no_call", number=call))
+            raise RefusedError("no_call", catalog.text("grant.no_call", number=call))
         return await application.coordinator.grants.give(
             run,
             digest_of(digest, view) or state.plan.digest,
             console_person(),
             call - 1,
-            lasts=timedelta(seconds=seconds(lasts)),
+            lasts=how_long,
             most=times,
             free=free,
         )

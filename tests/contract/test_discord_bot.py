@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.cards.grants import grant_form
 from bot.cards.plan_edits import selection_form
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
@@ -30,6 +31,7 @@ from bot.chat.service_port import (
 from bot.discord_app.client import DiscordClient
 from bot.discord_app.interactions import text_input_modal
 from bot.message import Action, Card, Target
+from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import StorageError
 from coordination.text import Text
@@ -317,6 +319,19 @@ def test_calls_are_boxes_as_far_as_a_group_of_them_holds_and_a_menu_beyond(numbe
     field = label["component"]
     assert (field["type"], len(field["options"]), field["max_values"]) == (kind, number, number)
     assert all(option["default"] for option in field["options"])
+
+
+@pytest.mark.parametrize(("number", "kinds"), [(0, [3, 4]), (10, [3, 4, 22]), (11, [3, 4, 3])])
+def test_a_grant_is_given_in_a_window_of_several_fields(number: int, kinds: list[int]) -> None:
+    call = replace(POST, arguments=canonical({f"a{each:02}": "v" for each in range(number)}), origins=())
+    window = text_input_modal("x" * 22, "1", grant_form(a_plan(call), "1"), "7Q4K", "1").to_dict()
+    assert window["title"] == "Allow calls like call 1 (run 7Q4K)"
+    fields = [label["component"] for label in window["components"]]
+    assert [field["type"] for field in fields] == kinds
+    assert [each["value"] for each in fields[0]["options"] if each["default"]] == ["24h"]
+    assert fields[1]["value"] == "5"
+    assert all((field["min_values"], field["required"]) == (0, False) for field in fields[2:])
+    assert not any(option["default"] for field in fields[2:] for option in field["options"])
 
 
 async def test_a_value_is_edited_in_a_window_that_begins_with_it(

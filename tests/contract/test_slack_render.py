@@ -5,12 +5,13 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from bot.cards.grants import grant_form
 from bot.cards.parts import approvers
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
@@ -29,7 +30,7 @@ from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Policy
 from coordination.domain.transitions import Recorded
-from tests.builders import START, a_call
+from tests.builders import START, a_call, a_plan
 from tests.sample_logs import (
     POST,
     REMOVE,
@@ -359,6 +360,21 @@ def test_a_window_names_the_run_that_it_is_about() -> None:
     opened = Opened(button="b" * 22, channel="C1", thread="", message="1.1")
     (block,) = [part for part in parts(text_modal(FORMS[Action.CHANGE], opened, "7Q4K")) if part.get("type") == "input"]
     assert block["label"]["text"] == "What should be different? (run 7Q4K)"
+
+
+@pytest.mark.parametrize(("number", "kinds"), [(0, []), (10, ["checkboxes"]), (11, ["multi_static_select"])])
+def test_a_grant_is_given_in_a_window_of_several_fields(number: int, kinds: list[str]) -> None:
+    call = a_call("post_notice", **{f"a{each:02}": "v" * 200 for each in range(number)})
+    opened = Opened(button="b" * 22, channel="C1", thread="", message="1.1", choice="1")
+    view = text_modal(grant_form(a_plan(replace(call, origins=())), "1"), opened, "7Q4K")
+    blocks = cast("list[Block]", view["blocks"])
+    assert diagnostics(blocks) == []
+    assert "Allow calls like call 1 (run 7Q4K)" in json.dumps(blocks[0])
+    inputs = [cast("dict[str, Any]", each["element"]) for each in blocks[1:]]
+    assert [each["type"] for each in inputs] == ["static_select", "number_input", *kinds]
+    assert inputs[0]["initial_option"]["value"] == "24h"
+    assert (inputs[1]["initial_value"], inputs[1]["max_value"]) == ("5", "1000")
+    assert [each["optional"] for each in blocks[1:]] == [False, False, *(True for _ in kinds)]
 
 
 @pytest.mark.parametrize(("length", "is_whole"), [(20, True), (30_000, False)])

@@ -112,3 +112,11 @@ def write_configs(folder: Path, writer: Path) -> None:
     for name, text in configs.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     (folder / "broken.yaml").write_text("agents: 7\n", encoding="utf-8")
+
+
+def one_call(path: Path, writer: Path, *, grants: bool = False) -> None:
+    """A configuration whose agent writes what it was asked for, in one call; `grants` allows standing ones."""
+    call = '{tool: world.write, arguments: {text: "{prompt}", channel: general}}'
+    world = _WORLD.format(server=_LEDGER, journal=writer, more="", root=ROOT)
+    rule = _OPS.replace("}, allow", "}, grants: true, allow") if grants else _OPS
+    path.write_text(_ONE_AGENT.format(after=0, calls=call) + world + rule, encoding="utf-8")

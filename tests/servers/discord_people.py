@@ -17,7 +17,7 @@ from tests.servers.discord_world import (
 )
 
 COMMAND, CLICK, COMPLETION, WINDOW = 2, 3, 4, 5
-BUTTON, MENU = 2, 3
+BUTTON, MENU, TEXT_INPUT = 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,20 @@ class Someone:
         data = {"custom_id": opened["custom_id"], "components": [{"type": 18, "id": 1, "component": inner}]}
         return await self._interact(WINDOW, data, window.channel, window.message)
 
+    async def fills_in(self, window: Interaction, **values: str | Sequence[str]) -> Interaction:
+        """The fields of a window that has several, by their names; those that are not given stay as they were."""
+        opened = (window.response or {})["data"]
+        labels: list[Payload] = []
+        for label in opened["components"]:
+            field: Payload = label["component"]
+            value = values.get(field["custom_id"], _as_opened(field))
+            chosen = [value] if isinstance(value, str) else [*value]
+            given = {"value": value} if field["type"] == TEXT_INPUT else {"values": chosen}
+            labels.append({"type": 18, "id": 1, "component": {**_identity(field), **given}})
+        assert values.keys() <= {label["component"]["custom_id"] for label in labels}
+        data = {"custom_id": opened["custom_id"], "components": labels}
+        return await self._interact(WINDOW, data, window.channel, window.message)
+
     async def writes(
         self,
         text: str,
@@ -212,6 +226,17 @@ def _with(message: Payload, data: Payload) -> Payload:
         return message
     forged = {"type": 2, "style": 2, "label": "forged", "custom_id": name}
     return {**message, "components": [*message["components"], {"type": 1, "components": [forged]}]}
+
+
+def _as_opened(field: Payload) -> str | list[str]:
+    """What stands in a field of a window where nobody touches it."""
+    if field["type"] == TEXT_INPUT:
+        return str(field.get("value", ""))
+    return [each["value"] for each in field["options"] if each.get("default")]
+
+
+def _identity(field: Payload) -> Payload:
+    return {"type": field["type"], "id": 2, "custom_id": field["custom_id"]}
 
 
 def _option(name: str, value: Option) -> Payload:

@@ -290,6 +290,18 @@ class Somebody:
             value = {"type": element["type"], "selected_options": chosen}
         await self.fills_in(view, {"text": {"text": value}})
 
+    async def fills_in_fields(self, view: dict[str, Any], **given: str | Sequence[str]) -> None:
+        """Submit a view of several inputs; those that are not given stay as they were."""
+        inputs = {each["block_id"]: each["element"] for each in view["blocks"] if each["type"] == "input"}
+        assert given.keys() <= inputs.keys()
+        await self.fills_in(
+            view,
+            {
+                name: {element["action_id"]: {"type": element["type"], **_filled(element, given.get(name))}}
+                for name, element in inputs.items()
+            },
+        )
+
     async def fills_in(self, view: dict[str, Any], values: dict[str, Any]) -> None:
         """Submit a view with these values of its inputs."""
         await self.line.send(
@@ -329,6 +341,19 @@ class Somebody:
                 "actions": [{"type": "button", "action_id": action, "block_id": "b", "value": element["value"]}],
             },
         )
+
+
+def _filled(element: dict[str, Any], given: str | Sequence[str] | None) -> dict[str, Any]:
+    """What an input of a view holds, in the form that its kind has."""
+    match element["type"]:
+        case "static_select":
+            named = next(each for each in element["options"] if each["value"] == given) if given else None
+            return {"selected_option": named or element["initial_option"]}
+        case "checkboxes" | "multi_static_select":
+            ticked = [each for each in element["options"] if each["value"] in (given or ())]
+            return {"selected_options": ticked}
+        case _:
+            return {"value": given or element.get("initial_value")}
 
 
 def _chosen(element: dict[str, Any], option: str) -> dict[str, Any]:

@@ -275,12 +275,13 @@ class ChatServiceHarness:
             return await self.say(SubmitText(button=button, message=message, text=text, once=once), by, place)
         return answer
 
-    async def allow(self, by: Person, menu: str, number: str, text: str) -> Answer:
-        """Somebody chooses a call in the menu of a card, and writes for how long and how often such calls may run."""
+    async def allow(self, by: Person, menu: str, number: str, **fields: str) -> Answer:
+        """Somebody chooses a call in the menu of a card, and fills in for how long and how often such calls may run."""
         press = PressButton(button=menu, message="m-1", choice=number)
         answer = await self.say(press, by)
         assert isinstance(answer.reply, AskForText)
-        return await self.say(SubmitText(button=menu, message="m-1", text=text, choice=number), by)
+        given = {"lasts": "24h", "most": "5", **fields}
+        return await self.say(SubmitText(button=menu, message="m-1", choice=number, fields=given), by)
 
     async def told(self, run: str) -> str:
         """The words of a run's card as it is now."""

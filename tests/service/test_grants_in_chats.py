@@ -1,10 +1,12 @@
 """Standing grants in a chat: an approver allows calls like one on a card; administrators see what holds, and take it back."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.chat.service_port import AskForText, PressButton
 from bot.message import Action
 from bot.slack_app.commands import parse_admin_command
 from coordination.domain import states as s
@@ -35,7 +37,7 @@ async def test_a_grant_from_a_card_approves_the_next_run_until_an_administrator_
     harness: ChatServiceHarness,
 ) -> None:
     _, menu = await finished(harness)
-    given = await harness.allow(ALICE, menu, "1", "24h 5")
+    given = await harness.allow(ALICE, menu, "1")
     assert "5 calls of board.post" in texts(given)
     run = await harness.ask()
     await harness.work()
@@ -63,11 +65,63 @@ async def test_the_window_opens_for_nobody_who_could_not_approve(harness: ChatSe
     assert "There are no standing grants." in texts(await harness.admin("grants"))
 
 
-@pytest.mark.parametrize("written", ["", "5", "24h", "tomorrow 5", "24h many"])
-async def test_what_can_not_be_read_grants_nothing(harness: ChatServiceHarness, written: str) -> None:
+async def test_the_window_has_a_field_for_the_time_for_the_number_and_for_what_may_differ(
+    harness: ChatServiceHarness,
+) -> None:
     _, menu = await finished(harness)
-    assert "24h 5" in texts(await harness.allow(ALICE, menu, "1", written))
+    answer = await harness.say(PressButton(button=menu, message="m-1", choice="1"), ALICE)
+    assert isinstance(answer.reply, AskForText)
+    lasts, most, free = answer.reply.form.fields
+    assert (lasts.sort, lasts.text, lasts.text in [each.value for each in lasts.options]) == ("choice", "24h", True)
+    assert (most.sort, most.most) == ("number", 1000)
+    assert (free.sort, [(each.label, each.description) for each in free.options]) == (
+        "ticks",
+        [("title", "Post hello.")],
+    )
+    await harness.allow(ALICE, menu, "1", lasts="7d", most="3", free="0")
+    (standing,) = await harness.people.grants.listed()
+    assert (standing.grant.most, standing.grant.free, standing.grant.arguments) == (3, ("title",), "{}")
+    assert standing.grant.until - standing.given_at == timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "said"),
+    [
+        ("lasts", "", "“” is not a duration."),
+        ("lasts", "tomorrow", "“tomorrow” is not a duration."),
+        ("lasts", "60d", "at most 30 days"),
+        ("most", "", "“” is not a number of calls."),
+        ("most", "many", "“many” is not a number of calls."),
+        ("most", "-1", "“-1” is not a number of calls."),
+        ("most", "²", "is not a number of calls."),
+        ("most", "0", "1 to 1000 calls"),
+        ("most", "1001", "1 to 1000 calls"),
+        ("free", "1", "no such argument"),
+        ("free", "title", "no such argument"),
+    ],
+)
+async def test_what_can_not_be_read_is_told_in_a_sentence_of_its_own_and_grants_nothing(
+    harness: ChatServiceHarness, field: str, written: str, said: str
+) -> None:
+    _, menu = await finished(harness)
+    assert said in texts(await harness.allow(ALICE, menu, "1", **{field: written}))
     assert list(await harness.people.grants.listed()) == []
+
+
+async def test_no_argument_is_offered_that_a_grant_could_not_leave_open(harness: ChatServiceHarness) -> None:
+    harness.hub.tools = [replace(a_definition("post", title="string"), settings="s", says_destructive=True)]
+    _, menu = await finished(harness)
+    answer = await harness.say(PressButton(button=menu, message="m-1", choice="1"), ALICE)
+    assert isinstance(answer.reply, AskForText)
+    assert [each.name for each in answer.reply.form.fields] == ["lasts", "most"]
+    assert "no such argument" in texts(await harness.allow(ALICE, menu, "1", free="0"))
+
+
+async def test_a_call_that_the_menu_does_not_have_opens_no_window(harness: ChatServiceHarness) -> None:
+    _, menu = await finished(harness)
+    for choice in ("0", "2", "", "²", "1.0"):
+        answer = await harness.say(PressButton(button=menu, message="m-1", choice=choice), ALICE)
+        assert "The plan has no call" in texts(answer)
 
 
 async def test_only_administrators_see_and_revoke_grants(harness: ChatServiceHarness) -> None:
