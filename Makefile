@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 SERVERS := .venv-servers
 SQLITE := .venv-servers-sqlite
+FUZZ := .fuzz
 
 # Start-up time is part of the product, so what runs from here may keep its byte code.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e crash mutants wheel pythons claude-code check-install chaos soak servers conformance lint types mypy pyright format bench bench-peers lock pages texts clean
+.PHONY: help demo test unit e2e crash mutants wheel pythons claude-code check-install chaos soak fuzz servers conformance lint types mypy pyright format bench bench-peers lock pages texts clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +74,10 @@ chaos: $(VENV)/.dev ## The same for 10 minutes, in an order that a seed gives: m
 soak: $(VENV)/.dev ## 300 runs in one process over tool servers that restart, hang and write junk: nothing may grow
 	@$(BIN)/python -m tests.soak $(ARGS)
 
+fuzz: $(VENV)/.dev ## The same properties as the tests, on inputs that coverage leads to: make fuzz ARGS="--seconds 60"
+	@$(MAKE) --no-print-directory $(FUZZ)/.installed || true
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 servers: $(VENV)/.dev $(SERVERS)/.installed $(SQLITE)/.installed ## Install published MCP servers from npm and PyPI, so that make test tries them
 	@$(BIN)/python -m tests.published $(ARGS)
 
@@ -113,7 +118,7 @@ pages: $(VENV)/.dev ## Write the tables of variables and threats in docs/
 	$(VENV)/bin/python scripts/threats
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS) $(SERVERS) $(SQLITE) .venv-pythons .conformance .servers .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) $(SERVERS) $(SQLITE) $(FUZZ) .venv-pythons .conformance .servers .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # --- installing -------------------------------------------------------------------------------------------------------
 
@@ -150,6 +155,13 @@ $(SERVERS)/.installed: requirements/servers.txt | $(SERVERS)/bin/python
 
 $(SQLITE)/.installed: requirements/servers-sqlite.txt | $(SQLITE)/bin/python
 	$(call install,$(SQLITE),requirements/servers-sqlite.txt,--no-compile)
+	@touch $@
+
+# Beside what is in .venv, which it is used with; there is none for some systems, and building one takes a Clang.
+$(FUZZ)/.installed: requirements/fuzz.txt | $(BIN)/python
+	@echo "Installing $<, with checked hashes." >&2
+	@rm -rf $(FUZZ)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --no-compile --target $(FUZZ) --requirement $<
 	@touch $@
 
 $(PEERS)/.installed: requirements/peers.txt | $(PEERS)/bin/python
