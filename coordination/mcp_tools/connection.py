@@ -45,6 +45,7 @@ class Patience:
         longest: the limit of that.
         healthy: a server that lived as long as this has had no failure.
         restart: a server on the network that was there before is tried again for so long when it can't be reached.
+        unchecked: so long after a server's settings and files were compared, reads don't compare them again; calls always do.
         unused: a server that nobody asked anything for so long is ended; its next use starts it again.
         most: servers beyond so many make room for others, if they are not at work.
     """
@@ -53,6 +54,7 @@ class Patience:
     longest: float = 10.0
     healthy: float = 30.0
     restart: float = 10.0
+    unchecked: float = 1.0
     unused: float = 900.0
     most: int = 50
 
@@ -109,8 +111,10 @@ class Connection:
             return self._fingerprints.of(self._spec)
         return await asyncio.to_thread(self._fingerprints.of, self._spec)
 
-    async def session(self) -> McpSession:
+    async def session(self, *, is_read: bool = False) -> McpSession:
         """A living session of the server as its settings and files are now; starts it if there is none.
+
+        A read is content with settings that were compared a moment ago: to compare them takes longer than many a read.
 
         Raises:
             ToolServerError: the server can't be started or reached; the text says why.
@@ -119,11 +123,19 @@ class Connection:
             session = await self._session()
             if session.is_silent and not await session.shows_life():
                 session.abandon()
-            elif session.fingerprint == await self.fingerprint():
+            elif (is_read and session.checked_for < self._patience.unchecked) or await self._is_current(session):
                 return session
             else:
                 session.retire()
         raise complaints.unsettled(self._spec)
+
+    async def _is_current(self, session: McpSession) -> bool:
+        """Whether the server would be started today as it was."""
+        now = asyncio.get_running_loop().time()
+        if session.fingerprint != await self.fingerprint():
+            return False
+        session.checked_at = now
+        return True
 
     async def _session(self) -> McpSession:
         """A living session; all who wait for a start share it."""

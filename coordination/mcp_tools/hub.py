@@ -246,7 +246,7 @@ def _unusable(spec: ServerSpec, listing: ToolListing) -> list[ToolDefinition]:
 
 
 async def _read(connection: Connection, tool: str, arguments: str, caller: Caller | None) -> ToolOutput:
-    session = await connection.session()
+    session = await connection.session(is_read=True)
     try:
         output = await session.call(tool, arguments, caller=caller)
     except (CallNotSentError, CallOutcomeUnknownError) as error:

@@ -66,6 +66,8 @@ class McpSession:
     ) -> None:
         """`fingerprint` is that of the settings which the server was started with."""
         self.fingerprint = fingerprint
+        self.checked_at = asyncio.get_running_loop().time()
+        """When it was last seen to be that of the settings as they are."""
         self.is_retired = False
         self.caller_key = ""
         """What only this server and we know: with it we sign on whose behalf calls are made. Empty: nobody is told."""
@@ -122,6 +124,11 @@ class McpSession:
         if answered or trace.error is not None:
             self._silent = 0
         return answered or trace.error is not None
+
+    @property
+    def checked_for(self) -> float:
+        """Seconds since the settings were last compared with those that the server was started with."""
+        return asyncio.get_running_loop().time() - self.checked_at
 
     @property
     def unused_for(self) -> float:

@@ -266,6 +266,21 @@ async def killed(hub: McpHub, spec: ServerSpec, output: ToolOutput) -> None:
     await session.finished()
 
 
+@pytest.mark.parametrize("unchecked", [0.0, 60.0])
+async def test_an_approved_call_sees_at_once_what_changed_and_a_read_when_it_is_time(
+    counted: Path, tmp_path: Path, unchecked: float
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("limit = 1", encoding="utf-8")
+    spec = stdio("mcp_counting", counted, "tells_of_itself", rules)
+    async with asyncio.timeout(30), McpHub(Patience(unchecked=unchecked)) as hub:
+        before = await hub.reader([spec], LOOK).read("world", "look", {})
+        rules.write_text("limit = 22", encoding="utf-8")
+        read = await hub.reader([spec], LOOK).read("world", "look", {})
+        assert (pid(read) == pid(before)) is (unchecked > 0)
+        assert pid(await approving(hub, [spec]).call(planned(), "key")) != pid(before)
+
+
 async def unanswered(hub: McpHub, spec: ServerSpec) -> None:
     with pytest.raises(ToolServerError, match="world did not answer in time"):
         await hub.reader([spec], LOOK).read("world", "look", {})
