@@ -76,6 +76,7 @@ class DbosEngine:
             retry_connection_errors=False,
         )
         self._recovery: RecoveryWatch | None = None
+        self._last_place = 0
         self._failures = Failures()
         self._warning_listener = dbos_recovery.WarningListener(self._warned)
 
@@ -143,6 +144,7 @@ class DbosEngine:
             job.revision,
             job.attempt,
         )
+        self._last_place = dbos_recovery.queue_behind(self._client, connection, job.name, self._last_place)
 
     def wake(self) -> None:
         """A job was just submitted here: look at once rather than at the next poll."""

@@ -334,6 +334,20 @@ def begin(client: DBOSClient, names: Sequence[str], owner: str, *, not_started: 
             client._sys_db.reenqueue_for_recovery(job, [GlobalParams.executor_id], INTERNAL_QUEUE_NAME)
 
 
+def queue_behind(client: DBOSClient, connection: sa.Connection, job: str, last: int) -> int:
+    """Give a job that was just submitted its place in its queue: after `last`, the place before. Returns its place.
+
+    A place is `created_at`, in milliseconds of the database's clock, which is what DBOS's claim sorts by. By itself it is
+    the same for all jobs of a transaction, and in SQLite under Python 3.11 for all of a second; equals come in any order.
+    """
+    jobs = client._sys_db.tables.workflow_status
+    is_sqlite = connection.dialect.name == "sqlite"
+    lowest = max(last + 1, time.time_ns() // 1_000_000 if is_sqlite else 0)  # One machine has one clock.
+    later = sa.case((jobs.c.created_at < lowest, lowest), else_=jobs.c.created_at)
+    placed = sa.update(jobs).where(jobs.c.workflow_uuid == job).values(created_at=later).returning(jobs.c.created_at)
+    return int(connection.execute(placed).scalar_one())
+
+
 def waiting_tenants(client: DBOSClient, queue: Queue) -> Sequence[str]:
     """Whose jobs wait in a queue. Costs as much as there are tenants, however many jobs wait."""
     return client._sys_db.get_queue_partitions(queue.name)

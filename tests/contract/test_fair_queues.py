@@ -98,6 +98,20 @@ async def test_where_there_is_room_for_one_job_tenants_take_turns(url: str) -> N
     assert [job for job in hands.begun if job.tenant == "A"] == [a_job("A", number) for number in range(6)]
 
 
+@pytest.mark.parametrize("is_one_transaction", [True, False])
+async def test_jobs_of_one_tenant_begin_in_the_order_in_which_they_were_submitted(
+    url: str, *, is_one_transaction: bool
+) -> None:
+    """Names that sort the other way round: with nothing else to go by, a database takes its index's order."""
+    hands, jobs = Hands(), [a_job("A", number) for number in range(30, 10, -1)]
+    async with opened(url, one_worker(1)) as engine:
+        for each in [jobs] if is_one_transaction else [[job] for job in jobs]:
+            await submit(engine, url, *each)
+        async with engine.running(hands.perform):
+            await hands.until(lambda: len(hands.done) == len(jobs))
+    assert hands.begun == jobs
+
+
 async def test_tenants_still_take_turns_after_a_worker_ended_with_its_hands_full(url: str) -> None:
     hands = Hands()
     hands.gate.clear()
