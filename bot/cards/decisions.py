@@ -56,6 +56,8 @@ def identity_of(person: Person, *, names_account: bool = False) -> list[RichText
         told.append(catalog.rich("identity.account", account=account, tenant=tenant))
     if person.shown_as and person.name not in (person.shown_as, f"{person.shown_as} ({person.id})"):
         told.append(catalog.rich("identity.shown_as", name=one_line(person.shown_as, _NAME)))
+    if person.global_id:
+        told.append(catalog.rich("identity.global_id", account=StyledText(visible(person.global_id), "code")))
     if person.email:
         told.append((StyledText(one_line(person.email, _EMAIL)),))
     if person.host:

@@ -33,6 +33,7 @@ class _Account:
     is_bot: bool = False
     is_deleted: bool = False
     email: str = ""
+    global_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,7 @@ class People:
             is_deleted=account.is_deleted,
             shown_as=account.name or called,
             email=account.email if self.records_email else "",
+            global_id=account.global_id if account.global_id != user else "",
         )
 
     async def catalog(self, workspace: Workspace, user: str) -> Catalog:
@@ -219,6 +221,7 @@ def _account_in(user: object, workspace: Workspace) -> _Account:
         is_bot=is_bot,
         is_deleted=is_deleted,
         email=str(names.get("email") or "") if user.get("is_email_confirmed") is True else "",
+        global_id=str(_in_organization(user, workspace).get("id") or ""),
     )
 
 
@@ -235,17 +238,21 @@ def _home_of(user: Mapping[str, object], workspace: Workspace) -> str:
     In an Enterprise organization somebody's `team_id` is one of their workspaces, and `enterprise_user` lists them all.
     """
     home = str(user.get("team_id") or UNKNOWN_TEAM)
-    enterprise = user.get("enterprise_user")
-    if (
-        isinstance(enterprise, dict)
-        and workspace.enterprise
-        and enterprise.get("enterprise_id") == workspace.enterprise
-    ):
-        teams: object = enterprise.get("teams")
-        home = workspace.team if isinstance(teams, list) and workspace.team in teams else home
+    teams = _in_organization(user, workspace).get("teams")
+    home = workspace.team if isinstance(teams, list) and workspace.team in teams else home
     if home != workspace.team:
         return home
     return UNKNOWN_TEAM if user.get("is_stranger") else ""
+
+
+def _in_organization(user: Mapping[str, object], workspace: Workspace) -> Mapping[str, object]:
+    """What an account is in the Enterprise organization of this workspace; nothing: it is none of it.
+
+    Accounts from before a workspace joined have an id there besides their own (https://docs.slack.dev/enterprise-grid).
+    """
+    found = user.get("enterprise_user")
+    is_ours = isinstance(found, dict) and workspace.enterprise and found.get("enterprise_id") == workspace.enterprise
+    return found if isinstance(found, dict) and is_ours else {}
 
 
 def members_in(groups: object) -> dict[str, tuple[str, ...]]:

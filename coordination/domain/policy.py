@@ -32,6 +32,7 @@ class Person:
         shown_as: the name that others see when they act, which anybody may change to any; of a console, none.
         email: the address that the platform has confirmed, if the operator has it recorded.
         host: the machine at whose terminal they act; of a chat, none.
+        global_id: the account's id in the whole organization, where the platform has one besides `id`.
     """
 
     tenant: str
@@ -46,6 +47,7 @@ class Person:
     shown_as: str = field(default="", compare=False)
     email: str = field(default="", compare=False)
     host: str = field(default="", compare=False)
+    global_id: str = field(default="", compare=False)
 
     @property
     def is_external(self) -> bool:

@@ -72,6 +72,7 @@ FIRST_PREV = "0" * 64
 _YOUNGER = (
     b',"home_team":"","is_guest":false,"is_bot":false,"is_deleted":false',
     b',"shown_as":"","email":"","host":""',
+    b',"global_id":""',
     b',"allow_external":false',
     b',"binds_automatic":false',
     b',"is_quiet":false',

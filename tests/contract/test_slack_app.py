@@ -573,3 +573,21 @@ async def test_an_address_is_recorded_where_the_operator_wants_it_and_slack_has_
     assert person.email == ("alice@example.org" if records and is_told and is_confirmed else "")
     assert now is not None
     assert now.email == person.email
+
+
+@pytest.mark.parametrize(
+    ("organization", "theirs", "recorded"),
+    [("E1", {"id": "W7", "enterprise_id": "E1"}, "W7"), ("E1", {"id": "W7", "enterprise_id": "E2"}, ""),
+     ("E1", {"id": "UALICE", "enterprise_id": "E1"}, ""), ("", {"id": "W7", "enterprise_id": ""}, "")],
+    ids=["two ids", "another organization", "one id", "no organization"],
+)  # fmt: skip
+async def test_an_account_of_an_organization_is_kept_with_its_id_there(
+    organization: str, theirs: dict[str, str], recorded: str
+) -> None:
+    user = {**a_user("alice"), "id": "UALICE", "enterprise_user": {**theirs, "teams": ["T1"]}}
+    team = Team(id="T1", token="xoxb-T1", enterprise=organization or None, users={"UALICE": user})
+    async with slack_serving(SlackServer([team])) as server:
+        workspace = Workspace(enterprise=organization, team="T1", token="xoxb-T1")
+        app = slack_app(settings_for(server, "http"), KnownWorkspaces([workspace]), Clients(f"{server.address}/api/"))
+        person = await app.people.person(workspace, "UALICE")
+    assert (person.id, person.global_id) == ("UALICE", recorded)

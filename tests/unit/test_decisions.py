@@ -29,7 +29,7 @@ from tests.databases import sqlite_url
 from tests.sample_logs import approved, asked, plan_in, then, waiting
 from tests.unit.test_audit import CONFIG, CONFIG_DIGEST, submit_nothing
 
-MARA = replace(ALICE, shown_as="Mara \u202e", email="mara@example.org", host="laptop")
+MARA = replace(ALICE, shown_as="Mara \u202e", email="mara@example.org", host="laptop", global_id="W7")
 SETTINGS = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "c", "SLACK_SIGNING_SECRET": "s"}
 
 
@@ -41,9 +41,10 @@ def test_the_log_keeps_as_whom_somebody_decided_and_nothing_where_nothing_is_kno
     approval = encode(e.ApprovalGiven(by=MARA, digest="d"))
     read = decode(approval.kind, approval.v, approval.body)
     assert isinstance(read, e.ApprovalGiven)
+    assert read.by.global_id == "W7"
     assert (read.by.shown_as, read.by.email, read.by.host) == (MARA.shown_as, MARA.email, MARA.host)
     plain = encode(e.ApprovalGiven(by=ALICE, digest="d")).body
-    assert not any(name in plain for name in ("shown_as", "email", "host"))
+    assert not any(name in plain for name in ("shown_as", "email", "host", "global_id"))
     assert decode("approval_given", 1, plain) == e.ApprovalGiven(by=ALICE, digest="d")
 
 
@@ -56,7 +57,7 @@ def test_whoever_changes_their_name_stays_who_they_are() -> None:
     ("person", "lines"),
     [
         (ALICE, []),
-        (MARA, ["shown as “Mara ⟨U+202E⟩”", "mara@example.org", "on laptop"]),
+        (MARA, ["shown as “Mara ⟨U+202E⟩”", "account W7 in the organization", "mara@example.org", "on laptop"]),
         (replace(ALICE, shown_as="alice"), []),
         (replace(ALICE, name="Mara (u-alice)", shown_as="Mara"), []),
     ],
