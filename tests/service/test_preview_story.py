@@ -2,7 +2,9 @@
 
 import json
 import sys
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.cards.error_messages import plain_text
@@ -20,7 +22,8 @@ from tests import forked
 from tests.builders import ALICE
 from tests.fakes import PlayedModel, answers, says
 from tests.servers.discord_people import Someone
-from tests.servers.discord_server import TOKEN, DiscordServer
+from tests.servers.discord_server import TOKEN, DiscordServer, Fault
+from tests.servers.discord_world import Message
 from tests.service.service_harness import ServiceHarness
 
 SERVER = Path(__file__).parents[1] / "servers" / "mcp_files.py"
@@ -102,17 +105,37 @@ mcp_servers:
 """
 
 
-async def test_a_message_that_was_edited_since_the_plan_is_not_deleted() -> None:
-    """All of it is real but the model and Discord: nobody wrote a rule for this."""
+@dataclass
+class Deletion:
+    """A plan to delete messages of rita's: all of it is real but the model and Discord, and nobody wrote a rule for this."""
+
+    server: DiscordServer
+    harness: ServiceHarness
+    messages: Sequence[Message]
+    run: str
+    state: s.AwaitingDecision
+    approver: Person
+
+    async def approve(self) -> None:
+        await self.harness.people.approve(self.run, self.state.plan.digest, self.approver)
+        await self.harness.work()
+
+    async def words(self) -> str:
+        return (await words_on(self.harness, self.run))[0]
+
+
+@asynccontextmanager
+async def deletion(count: int, *faults: Fault) -> AsyncGenerator[Deletion]:
     server = DiscordServer()
     async with server.serving(), McpHub() as hub:
         home, tenant = server.guild, f"discord:{server.guild.id}"
         rita, alice = (Someone(server, name, home, manages=True) for name in ("rita", "alice"))
         home.granted[home.id] = MANAGE_MESSAGES
-        message = server.add_message(server.channel, {"content": "hi"}, home.members[rita.id]["user"], {})
-        deleted = ("mcp__chat__delete_message", {"channel": server.channel, "message": message.id})
+        author = home.members[rita.id]["user"]
+        messages = [server.add_message(server.channel, {"content": "hi"}, author, {}) for _ in range(count)]
+        deleted = [("mcp__chat__delete_message", {"channel": server.channel, "message": each.id}) for each in messages]
         harness = with_config(
-            ServiceHarness(PlayedModel(answers("Deleted.", deleted), says("Report."))),
+            ServiceHarness(PlayedModel(answers("Deleted.", *deleted), says("Report."))),
             hub,
             CHAT % tuple(map(json.dumps, (forked.python(), TOKEN, server.api, tenant))),
         )
@@ -125,18 +148,48 @@ async def test_a_message_that_was_edited_since_the_plan_is_not_deleted() -> None
             asked_in=server.channel,
         )
         run = await harness.people.start(asked)
+        server.faults += faults
         await harness.work()
         state = await harness.state(run)
         assert isinstance(state, s.AwaitingDecision), state
-        assert await arguments_on(harness, run) == [f'"{server.channel}" ↦ #general', f'"{message.id}" ↦ @rita: “hi”']
-        message.payload["content"] = "important"
-        await harness.people.approve(
-            run, state.plan.digest, Person(tenant=tenant, id=alice.id, name="alice", roles=("ops",))
-        )
-        await harness.work()
-        assert message.id in server.messages
-        assert "has changed since the plan was made" in (await words_on(harness, run))[0]
+        approver = Person(tenant=tenant, id=alice.id, name="alice", roles=("ops",))
+        yield Deletion(server, harness, messages, run, state, approver)
     assert server.diagnostics == []
+
+
+async def test_a_message_that_was_edited_since_the_plan_is_not_deleted() -> None:
+    async with deletion(1) as plan:
+        (message,) = plan.messages
+        told = [f'"{plan.server.channel}" ↦ #general', f'"{message.id}" ↦ @rita: “hi”']
+        assert await arguments_on(plan.harness, plan.run) == told
+        message.payload["content"] = "important"
+        await plan.approve()
+        assert message.id in plan.server.messages
+        assert "has changed since the plan was made" in await plan.words()
+
+
+async def test_reads_that_the_chat_asks_to_slow_down_wait_and_the_card_shows_all_of_them() -> None:
+    slow = Fault("GET", "/messages/[0-9]+$", 429, {"retry_after": 0.05}, times=8)
+    async with deletion(5, slow) as plan:
+        told = await arguments_on(plan.harness, plan.run)
+        assert [each for each in told if "↦ @rita" in each] == [f'"{each.id}" ↦ @rita: “hi”' for each in plan.messages]
+        assert slow.times == 0
+        plan.server.faults.append(replace(slow, times=8))
+        await plan.approve()
+        assert not any(each.id in plan.server.messages for each in plan.messages)
+
+
+async def test_a_read_that_the_chat_puts_off_for_long_is_named_on_the_card_and_before_the_call_nothing_runs() -> None:
+    slow = Fault("GET", "/messages/[0-9]+$", 429, {"retry_after": 400.0}, times=9)
+    async with deletion(1, slow) as plan:
+        assert "Discord asks to wait 400 seconds" in await plan.words()
+    async with deletion(1) as plan:
+        plan.server.faults.append(slow)
+        await plan.approve()
+        assert plan.messages[0].id in plan.server.messages
+        words = await plan.words()
+        assert "not sent: chat.look_up, which showed what call 1 changes, could not be read again" in words
+        assert "Discord asks to wait 400 seconds" in words
 
 
 async def arguments_on(harness: ServiceHarness, run: str) -> list[str]:
