@@ -18,6 +18,7 @@ from bot.chat.card_sync.leader import CardSync
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_pins import NamePins
 from bot.chat.name_report import NameReport
+from bot.chat.own_grants import GrantLists
 from bot.chat.platform import ChatPlatform, Checkup, LinksMessages, NameDirectory
 from bot.chat.run_queries import HelpCards, RunQueries
 from bot.chat.service import RequestRouter
@@ -269,15 +270,17 @@ class _Joiner:
         )
 
     def _admin_service(self, config_catalog: ConfigCatalog) -> AdminService:
+        app = self.application
         return AdminService(
             store=self.store,
             config_catalog=config_catalog,
             name_pins=self._names,
             limits=operator_limits(self.environment),
             check=_Checker(self.environment, works=self.works),
-            log=self.application.log,
-            coordinator=self.application.coordinator,
-            clock=self.application.clock,
+            log=app.log,
+            coordinator=app.coordinator,
+            grants=GrantLists(store=self.store, coordinator=app.coordinator, clock=app.clock),
+            clock=app.clock,
             admins=self.environment.named_admins(),
         )
 

@@ -11,7 +11,7 @@ from coordination.current_rules import CurrentRules, PersonDirectory, denied, ru
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import parse
-from coordination.domain.grant_checks import approvals_on, judge_grantor
+from coordination.domain.grant_checks import approvals_on, judge_grantor, judge_revoker
 from coordination.domain.grants import LONGEST, MOST_CALLS, Grant, Standing, fixed, read_for
 from coordination.domain.plan import Plan
 from coordination.domain.policy import Person, Refusal, RunAction
@@ -81,18 +81,30 @@ class StandingGrants:
         now = self._clock.now()
         return [each for each in await self._log.grants(now, tenant) if each.is_live(now)]
 
-    async def revoke(self, id_: str, by: Person, tenant: str | None) -> Standing:
-        """Take a grant of a tenant, or any, back: no call starts on it after this.
+    async def revoke(self, id_: str, by: Person) -> Standing:
+        """Take a grant back that a person has given, or that they administer: no call starts on it after this.
 
-        Who may do so is for the caller to know; to stop is always safe.
+        Raises:
+            RefusedError: there is no such grant of their tenant that holds, or it is not for them to revoke.
+        """
+        return await self._revoke(id_, by, by.tenant)
+
+    async def revoke_any(self, id_: str, by: Person) -> Standing:
+        """Take back a grant of any tenant, as whoever operates the program may.
 
         Raises:
             RefusedError: there is no such grant that holds.
         """
+        return await self._revoke(id_, by, None)
+
+    async def _revoke(self, id_: str, by: Person, tenant: str | None) -> Standing:
         for _ in range(MAX_RACES):
             found = next((each for each in await self.listed(tenant) if each.grant.id == id_), None)
             if found is None:
                 raise RefusedError("no_such_grant", Text("There is no standing grant {grant} here.", grant=id_))
+            if tenant is not None and (refusal := judge_revoker(found.grant, by)) is not None:
+                grantor = found.grant.by.name
+                raise RefusedError(refusal, Text("Only {who} and administrators can revoke this grant.", who=grantor))
             records = await self._log.read(found.run)
             event, now = e.GrantRevoked(grant=id_, by=by), self._clock.now()
             try:

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bot.cards.decisions import decisions_of
-from bot.cards.grants import grant_line
 from bot.cards.parts import approvers as approvers_line
 from bot.cards.text import one_line, visible
 from bot.chat.approvals_channel import alert_of, routed, trouble_in
@@ -32,6 +31,7 @@ from bot.chat.config_catalog import (
     without_folder,
 )
 from bot.chat.name_pins import NamePins, pins_in, with_pins
+from bot.chat.own_grants import GrantLists
 from bot.chat.platform import ChannelRef, RateLimited
 from bot.chat.private_cards import done_card, list_card, refused
 from bot.chat.run_queries import find_card
@@ -86,6 +86,7 @@ class AdminService:
     check: CheckConfig
     log: RunLog
     coordinator: Coordinator
+    grants: GrantLists
     clock: Clock
     admins: frozenset[tuple[str, str]]
 
@@ -343,17 +344,11 @@ class AdminService:
 
     async def _grants(self, request: _AdminRequest) -> Card:
         """What holds in the whole server; `revoke` and a name take one back, whose it is."""
-        grants = self.coordinator.grants
         match request.value.split():
             case ["revoke", name]:
-                try:
-                    await grants.revoke(name, request.by, request.by.tenant)
-                except RefusedError:
-                    raise refused("no_grant", grant=name[:40]) from None
-                return done_card(catalog.rich("grant.revoked", grant=visible(name)))
+                return await self.grants.revoked(name, replace(request.by, is_admin=True))
             case []:
-                lines = [grant_line(each) for each in await grants.listed(request.by.tenant)]
-                return list_card(catalog.rich("grant.title"), lines[:_LISTED], empty=catalog.text("grant.none"))
+                return await self.grants.listed(request.by.tenant)
             case _:
                 raise refused("no_such_verb", verb=f"grants {request.value}"[:40])
 

@@ -14,6 +14,7 @@ from bot.chat.service_port import (
     CancelRun,
     CancelThread,
     FollowUp,
+    ListGrants,
     ListRuns,
     PressButton,
     Reply,
@@ -60,6 +61,8 @@ class RequestRouter:
                 return self.button_handler.cancel(request, by, place)
             case ListRuns() | ShowRun() | ShowPlan() | ShowHome():
                 return self.run_queries.answer(request, by, place)
+            case ListGrants():
+                return self.admin_service.grants.answer(request, by, place)
             case ShowHelp():
                 return self.help_cards.help(place)
             case AdminCommand():

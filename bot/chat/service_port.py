@@ -102,6 +102,13 @@ class ListRuns:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListGrants:
+    """The standing grants that a person has given here; or `revoke` the one that is called so, if it is for them to do that."""
+
+    revoke: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShowRun:
     """One run with its coordination table."""
 
@@ -154,6 +161,7 @@ Request: TypeAlias = (
     | PressButton
     | SubmitText
     | ListRuns
+    | ListGrants
     | ShowRun
     | ShowPlan
     | ShowHelp

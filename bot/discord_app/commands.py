@@ -13,6 +13,7 @@ from bot.chat.service_port import (
     MOST_REQUIRED,
     AdminCommand,
     CancelRun,
+    ListGrants,
     ListRuns,
     Request,
     RetryRun,
@@ -257,11 +258,17 @@ def add_commands(
     async def massgen(interaction: AnyInteraction, prompt: CommandText = "", config: Name = "") -> None:
         await requests.ask(interaction, prompt, config)
 
+    @tree.command(name="massgen-grants", description=localized("discord.cmd.own_grants"))
+    @app_commands.describe(revoke=localized("discord.cmd.grants_revoke"))
+    @app_commands.guild_only()
+    async def own_grants(interaction: AnyInteraction, revoke: Name = "") -> None:
+        await answer(interaction, ListGrants(revoke=revoke.strip()), chat_service)
+
     @tree.context_menu(name=localized("discord.cmd.from_message"))
     async def from_message(interaction: AnyInteraction, message: discord.Message) -> None:
         await requests.from_message(interaction, message)
 
-    del massgen, from_message
+    del massgen, own_grants, from_message
     tree.add_command(RunCommands(chat_service))
     tree.add_command(AdminCommands(chat_service, requests.complete))
 

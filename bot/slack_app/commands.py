@@ -12,6 +12,7 @@ from bot.chat.service_port import (
     CancelRun,
     CancelThread,
     ChatService,
+    ListGrants,
     ListRuns,
     Private,
     Request,
@@ -45,10 +46,10 @@ def parse_command(text: str, once: str = "") -> Request | None:
         return ShowHelp()
     name = words[1] if len(words) == 2 and _RUN.fullmatch(words[1]) else ""
     match words[0].lower(), len(words):
-        case "status", 1:
-            return ListRuns(is_mine=True)
-        case "history", 1:
-            return ListRuns()
+        case "status" | "history" as which, 1:
+            return ListRuns(is_mine=which == "status")
+        case "grants", 1 | 3 if (asked := _grants(words[1:])) is not None:
+            return asked
         case "status", 2 if name:
             return ShowRun(run=name)
         case "cancel", 1:
@@ -61,6 +62,17 @@ def parse_command(text: str, once: str = "") -> Request | None:
             named = CONFIG_OPTION.fullmatch(text.strip())
             prompt, config = (named[2], named[1]) if named else (text.strip(), "")
             return StartRun(prompt=prompt, config=config, follows_thread=True, once=once)
+
+
+def _grants(words: Sequence[str]) -> ListGrants | None:
+    """The request in what stands behind `grants`; None: it is something to plan."""
+    match words:
+        case []:
+            return ListGrants()
+        case ["revoke", name] if _RUN.fullmatch(name):
+            return ListGrants(revoke=name)
+        case _:
+            return None
 
 
 def parse_admin_command(text: str) -> AdminCommand | None:
@@ -84,7 +96,7 @@ def parse_admin_command(text: str) -> AdminCommand | None:
             return None
 
 
-_FOR_SOME = AdminCommand | CancelRun | CancelThread
+_FOR_SOME = AdminCommand | CancelRun | CancelThread | ListGrants
 """What not everybody may."""
 
 

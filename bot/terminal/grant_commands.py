@@ -71,7 +71,7 @@ def revoke(context: CliContext, name: str) -> Exit:
 
     async def take() -> Exit:
         async with open_reading(context.environment.database_url(), context.parts()) as application:
-            await application.coordinator.grants.revoke(name, console_person(), None)
+            await application.coordinator.grants.revoke_any(name, console_person())
         context.print_line(catalog.text("grant.revoked", grant=visible(name)))
         return Exit.DONE
 

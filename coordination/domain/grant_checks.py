@@ -5,7 +5,7 @@ from datetime import datetime
 
 from coordination.domain import events as e
 from coordination.domain import states as s
-from coordination.domain.grants import DRIFT, LONGEST, MOST_CALLS, GrantUse, Standing, assigned
+from coordination.domain.grants import DRIFT, LONGEST, MOST_CALLS, Grant, GrantUse, Standing, assigned
 from coordination.domain.policy import Authors, Person, Refusal, RunAction, judge
 from coordination.errors import IllegalTransition
 
@@ -23,6 +23,13 @@ def judge_grantor(state: s.AwaitingDecision | s.Finished, by: Person, authors: A
         at=at,
         expires_at=at + DRIFT,  # The plan may be over: calls like its own are allowed, not the plan.
     )
+
+
+def judge_revoker(grant: Grant, by: Person) -> Refusal | None:
+    """Why a person may not take a grant back; None: they gave it, whoever may approve by now, or they administer its tenant."""
+    if by.tenant != grant.tenant:
+        return Refusal.OTHER_TENANT
+    return None if by.is_admin or by.is_same_as(grant.by) else Refusal.NOT_YOURS
 
 
 def check_grant(state: s.RunState, event: e.GrantGiven, at: datetime) -> None:

@@ -16,6 +16,7 @@ from bot.chat.service_port import (
     AdminCommand,
     CancelRun,
     FollowUp,
+    ListGrants,
     ListRuns,
     Nothing,
     PressButton,
@@ -139,6 +140,8 @@ async def test_configurations_are_completed(rita: Someone) -> None:
         ("massgen-runs list", {"mine": True}, ListRuns(is_mine=True)),
         ("massgen-runs show", {"run": "7Q4K"}, ShowRun(run="7Q4K")),
         ("massgen-runs cancel", {"run": "7Q4K"}, CancelRun(run="7Q4K")),
+        ("massgen-grants", {}, ListGrants()),
+        ("massgen-grants", {"revoke": "9XW2"}, ListGrants(revoke="9XW2")),
     ],
 )
 async def test_commands_about_runs(

@@ -364,7 +364,8 @@ def test_a_window_names_the_run_that_it_is_about() -> None:
 
 @pytest.mark.parametrize(("number", "kinds"), [(0, []), (10, ["checkboxes"]), (11, ["multi_static_select"])])
 def test_a_grant_is_given_in_a_window_of_several_fields(number: int, kinds: list[str]) -> None:
-    call = a_call("post_notice", **{f"a{each:02}": "v" * 200 for each in range(number)})
+    arguments = {f"a{each:02}": "v" * 200 for each in range(number)}
+    call = replace(a_call("post_notice"), arguments=canonical(arguments))
     opened = Opened(button="b" * 22, channel="C1", thread="", message="1.1", choice="1")
     view = text_modal(grant_form(a_plan(replace(call, origins=())), "1"), opened, "7Q4K")
     blocks = cast("list[Block]", view["blocks"])

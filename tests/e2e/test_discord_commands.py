@@ -38,7 +38,7 @@ async def run(
 async def test_commands_are_written_once_and_again_only_when_they_changed(
     server: DiscordServer, tmp_path: Path
 ) -> None:
-    assert await run(server, tmp_path, "discord", "sync") == (0, "Discord now has 4 commands.\n", "")
+    assert await run(server, tmp_path, "discord", "sync") == (0, "Discord now has 5 commands.\n", "")
     assert await run(server, tmp_path, "discord", "sync") == (0, "Discord already has these commands.\n", "")
     names = {each["name"] for each in server.commands[""]}
     assert names == {"massgen", "massgen-runs", "massgen-admin", "Plan from this message"}
@@ -50,9 +50,9 @@ async def test_commands_are_written_once_and_again_only_when_they_changed(
     (from_message,) = (each for each in server.commands[""] if each["type"] == 3)
     assert from_message["name_localizations"] == {"de": "Plan aus dieser Nachricht"}
     admin["description_localizations"] = {"de": "ein älterer Text"}
-    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord now has 4 commands.\n"
+    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord now has 5 commands.\n"
     server.commands[""][0]["description"] = "an older text"
-    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord now has 4 commands.\n"
+    assert (await run(server, tmp_path, "discord", "sync"))[1] == "Discord now has 5 commands.\n"
     assert sum(method == "PUT" for method, _ in server.requests) == 3
 
 

@@ -11,7 +11,7 @@ TEXT = "1"
 """The place of the argument `text`, after `channel`."""
 
 
-async def test_on_discord_a_grant_runs_later_plans_until_it_is_revoked(tmp_path: Path) -> None:
+async def test_on_discord_a_plan_on_a_grant_waits_for_the_thaw_and_on_a_revoked_one_for_people(tmp_path: Path) -> None:
     async with discord_harness.a_harness(tmp_path) as discord, discord.bot():
         one_call(tmp_path / "configs" / "routine.yaml", discord.writer, grants=True)
         first = await discord.planned("One", "routine")
@@ -22,36 +22,24 @@ async def test_on_discord_a_grant_runs_later_plans_until_it_is_revoked(tmp_path:
         given = await told(discord.server, await discord.alice.fills_in(window, lasts="1h", most="4", free=[TEXT]))
         assert "4 calls of `world.write`" in given
 
-        second = await discord.ends(await discord.asks("Two", "routine"), "Done")
-        assert "alice's standing grant" in second.text
-        assert "(0 of 4 used before)" in second.text
-
         await discord.admin("freeze")
-        third = await discord.shows(
-            await discord.asks("Three", "routine"), "alice's standing grant", "froze everything"
-        )
-        assert discord.writes() == ["One", "Two"]
+        second = await discord.asks("Two", "routine")
+        await discord.shows(second, "alice's standing grant", "(0 of 4 used before)", "froze everything")
+        assert discord.writes() == ["One"]
         await discord.admin("thaw")
-        await discord.ends(third, "Done")
+        await discord.ends(second, "Done")
 
-        await discord.admin("freeze")
-        fourth = await discord.shows(
-            await discord.asks("Four", "routine"), "alice's standing grant", "froze everything"
-        )
         listed = await discord.admin("grants")
-        assert "2 of 4 calls used" in listed
+        assert "1 of 4 calls used" in listed
         name = listed.partition("**")[2].partition("**")[0]
+        refused = await told(discord.server, await discord.bob.types("massgen-grants", revoke=name))
+        assert "Only alice and administrators" in refused
         assert "Revoked" in await discord.admin("grants", revoke=name)
-        assert "no standing grants" in await discord.admin("grants")
-        await discord.admin("thaw")
-        await discord.shows(fourth, "Decide", "was revoked")
-        assert discord.writes() == ["One", "Two", "Three"]
-        await discord.bob.clicks(fourth, "Approve")
-        await discord.ends(fourth, "Done")
-    assert discord.writes() == ["One", "Two", "Three", "Four"]
+        await discord.planned("Three", "routine")
+    assert discord.writes() == ["One", "Two"]
 
 
-async def test_on_slack_a_grant_runs_later_plans_until_it_is_revoked(tmp_path: Path) -> None:
+async def test_on_slack_a_grant_that_is_revoked_under_a_freeze_starts_nothing_after_it(tmp_path: Path) -> None:
     async with slack_harness.a_harness(tmp_path) as slack, slack.bot():
         one_call(tmp_path / "configs" / "routine.yaml", slack.writer, grants=True)
         first = await slack.planned("One", "routine")
@@ -69,20 +57,14 @@ async def test_on_slack_a_grant_runs_later_plans_until_it_is_revoked(tmp_path: P
 
         await slack.admin("freeze")
         third = await slack.shows(await slack.asks("Three", "routine"), "standing grant", "froze everything")
+        listed = await slack.told("alice", "grants")
+        assert "1 of 4 calls used" in listed
+        assert "1 of 4 calls used" in await slack.admin("grants")
+        name = listed.partition(": ")[0].split("that you gave")[-1]
+        assert "Revoked" in await slack.told("alice", f"grants revoke {name}")
+        await slack.admin("thaw")
+        await slack.shows(third, "Decide", "was revoked")
         assert slack.writes() == ["One", "Two"]
-        await slack.admin("thaw")
+        await slack.clicks("bob", third, "approve")
         await slack.ends(third, "Done")
-
-        await slack.admin("freeze")
-        fourth = await slack.shows(await slack.asks("Four", "routine"), "standing grant", "froze everything")
-        listed = await slack.admin("grants")
-        assert "2 of 4 calls used" in listed
-        name = listed.partition(": ")[0].split("Standing grants")[-1]
-        assert "Revoked" in await slack.admin(f"grants revoke {name}")
-        assert "no standing grants" in await slack.admin("grants")
-        await slack.admin("thaw")
-        await slack.shows(fourth, "Decide", "was revoked")
-        assert slack.writes() == ["One", "Two", "Three"]
-        await slack.clicks("bob", fourth, "approve")
-        await slack.ends(fourth, "Done")
-    assert slack.writes() == ["One", "Two", "Three", "Four"]
+    assert slack.writes() == ["One", "Two", "Three"]

@@ -13,6 +13,7 @@ from bot.chat.buttons import ButtonHandler
 from bot.chat.card_sync.snapshot import issue_ids
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.name_pins import NamePins
+from bot.chat.own_grants import GrantLists
 from bot.chat.platform import ChannelRef, NameDirectory
 from bot.chat.private_cards import error_card
 from bot.chat.run_queries import HelpCards, RunQueries
@@ -205,6 +206,7 @@ class ChatServiceHarness:
                 check=self.check,
                 log=self.log,
                 coordinator=self.people,
+                grants=GrantLists(store=self.store, coordinator=self.people, clock=self.clock),
                 clock=self.clock,
                 admins=frozenset({(NAMED_ADMIN.tenant, NAMED_ADMIN.id)}),
             ),

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.service_port import AskForText, PressButton
+from bot.chat.service_port import AskForText, ListGrants, PressButton
 from bot.message import Action
 from bot.slack_app.commands import parse_admin_command
 from coordination.domain import states as s
-from tests.builders import ALICE, MALLORY, REQUESTER, a_definition
-from tests.service.chat_service_harness import TEAM, ChatServiceHarness, texts
+from tests.builders import ALICE, BOB, MALLORY, REQUESTER, a_definition
+from tests.service.chat_service_harness import ELSEWHERE, NAMED_ADMIN, TEAM, ChatServiceHarness, texts
 
 GRANTS = TEAM.replace("roles: [ops]}}", "roles: [ops]}, grants: true}")
 
@@ -124,8 +124,36 @@ async def test_a_call_that_the_menu_does_not_have_opens_no_window(harness: ChatS
         assert "The plan has no call" in texts(answer)
 
 
-async def test_only_administrators_see_and_revoke_grants(harness: ChatServiceHarness) -> None:
+async def test_only_administrators_see_and_revoke_the_grants_of_others(harness: ChatServiceHarness) -> None:
     assert "administrator" in texts(await harness.admin("grants", by=ALICE)).lower()
+    _, menu = await finished(harness)
+    await harness.allow(ALICE, menu, "1")
+    (standing,) = await harness.people.grants.listed()
+    own, elsewhere = ListGrants(), replace(ALICE, tenant="elsewhere")
+    assert "You have no standing grants here." in texts(await harness.say(own, BOB))
+    assert "You have no standing grants here." in texts(await harness.say(own, elsewhere, ELSEWHERE))
+    revoke = ListGrants(revoke=standing.grant.id)
+    refused = texts(await harness.say(revoke, BOB))
+    assert "Only alice and administrators can revoke this grant." in refused
+    assert harness.audit[-1] == (BOB.id, "refused grants revoke")
+    assert "There is no standing grant" in texts(await harness.say(revoke, elsewhere, ELSEWHERE))
+    assert [each.grant for each in await harness.people.grants.listed()] == [standing.grant]
+    assert "Revoked" in texts(await harness.say(revoke, NAMED_ADMIN))
+
+
+async def test_whoever_gave_a_grant_sees_it_and_takes_it_back_though_they_may_not_approve_any_more(
+    harness: ChatServiceHarness,
+) -> None:
+    _, menu = await finished(harness)
+    assert "“grants revoke" in texts(await harness.allow(ALICE, menu, "1"))
+    demoted = replace(ALICE, roles=())
+    assert "0 of 5 calls used" in texts(await harness.say(ListGrants(), demoted))
+    (standing,) = await harness.people.grants.listed()
+    assert "Revoked" in texts(await harness.say(ListGrants(revoke=standing.grant.id), demoted))
+    assert "There is no standing grant" in texts(await harness.say(ListGrants(revoke=standing.grant.id), demoted))
+    run = await harness.ask()
+    await harness.work()
+    assert isinstance(await harness.people.state(run), s.AwaitingDecision)
 
 
 async def test_cards_offer_no_grants_where_the_configuration_has_none(tmp_path: Path) -> None:

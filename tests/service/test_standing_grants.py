@@ -94,10 +94,10 @@ async def test_when_its_time_is_over_people_decide_again() -> None:
 async def test_a_revoked_grant_counts_for_nothing() -> None:
     harness = harness_of()
     grant = await given(harness)
-    await harness.people.grants.revoke(grant.id, BOB, "here")
+    await harness.people.grants.revoke_any(grant.id, BOB)
     assert isinstance((await asked(harness))[1], s.AwaitingDecision)
     with pytest.raises(RefusedError):
-        await harness.people.grants.revoke(grant.id, BOB, "here")
+        await harness.people.grants.revoke_any(grant.id, BOB)
 
 
 async def test_a_grant_is_no_approval_of_a_plan_with_another_call() -> None:
@@ -112,7 +112,7 @@ async def revoked_between(harness: ServiceHarness, grant: Grant) -> tuple[str, s
     run = await harness.ask()
     await harness.worker.perform(harness.log.jobs.pop(0))
     assert isinstance(await harness.state(run), s.Executing)
-    await harness.people.grants.revoke(grant.id, BOB, None)
+    await harness.people.grants.revoke_any(grant.id, BOB)
     await harness.work()
     return run, await harness.state(run)
 
@@ -136,7 +136,7 @@ async def test_a_grant_that_is_revoked_between_two_calls_stops_the_second() -> N
     revoked: list[asyncio.Task[object]] = []
 
     def revoke(call: PlannedCall) -> ToolOutput:
-        revoked.append(asyncio.ensure_future(harness.people.grants.revoke(grant.id, BOB, "here")))
+        revoked.append(asyncio.ensure_future(harness.people.grants.revoke_any(grant.id, BOB)))
         return well(call)
 
     harness.world.behaviours.append(revoke)
@@ -197,7 +197,7 @@ async def test_no_log_takes_a_start_on_a_grant_that_does_not_hold_though_the_gua
     await harness.worker.perform(harness.log.jobs.pop(0))
     state = await harness.state(run)
     assert isinstance(state, s.Executing)
-    await harness.people.grants.revoke(grant.id, BOB, "here")
+    await harness.people.grants.revoke_any(grant.id, BOB)
     call = state.plan.calls[0]
     start = e.CallStarted(
         index=0,
