@@ -41,7 +41,7 @@ async def test_commands_are_written_once_and_again_only_when_they_changed(
     assert await run(server, tmp_path, "discord", "sync") == (0, "Discord now has 5 commands.\n", "")
     assert await run(server, tmp_path, "discord", "sync") == (0, "Discord already has these commands.\n", "")
     names = {each["name"] for each in server.commands[""]}
-    assert names == {"massgen", "massgen-runs", "massgen-admin", "Plan from this message"}
+    assert names == {"massgen", "massgen-runs", "massgen-grants", "massgen-admin", "Plan from this message"}
     (admin,) = (each for each in server.commands[""] if each["name"] == "massgen-admin")
     assert admin["default_member_permissions"] == str(1 << 5)
     assert all((each["contexts"], each["integration_types"]) == ([0], [0]) for each in server.commands[""])
