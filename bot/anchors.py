@@ -67,7 +67,10 @@ class AnchorSettings:
             )
         if folder is None and (server or channels):
             variable = "MASSGEN_BOT_ANCHOR_TSA" if server else "MASSGEN_BOT_ANCHOR_CHANNEL"
-            text = Text("{variable} needs MASSGEN_BOT_ANCHOR_FOLDER, where the anchors are.", variable=variable)
+            text = Text(
+                "{variable} has no effect without MASSGEN_BOT_ANCHOR_FOLDER: set it to the folder for the anchors.",
+                variable=variable,
+            )
             raise ConfigError([text])
         return cls(folder=folder, server=server, channels=channels, language=catalog_for(environment.language))
 
@@ -88,7 +91,8 @@ def _channels(text: str) -> tuple[ChannelRef, ...]:
             raise ConfigError(
                 [
                     Text(
-                        "MASSGEN_BOT_ANCHOR_CHANNEL must look like: discord:123/456 or slack:-:T1/C1, tenant and channel."
+                        "MASSGEN_BOT_ANCHOR_CHANNEL must be a tenant and a channel, such as discord:123/456 or "
+                        "slack:-:T1/C1."
                     )
                 ]
             )

@@ -331,14 +331,13 @@ def _unknown_model(agent: str, backend: BackendSettings, near: str) -> Text:
     values = {"model": quoted(backend.model, 100), "agent": agent, "provider": backend.provider.title}
     if near:
         return Text(
-            "This program knows no model {model} of {provider} (agent {agent}). Did you mean "
-            "{near}? If not, the model may be newer than this program; check --try tries it.",
+            "Unknown {provider} model {model} (agent {agent}). Did you mean {near}? If not, the model may be newer "
+            "than this program; check --try tests it.",
             near=near,
             **values,
         )
     return Text(
-        "This program knows no model {model} of {provider} (agent {agent}). It may be newer than "
-        "this program; check --try tries it.",
+        "Unknown {provider} model {model} (agent {agent}). It may be newer than this program; check --try tests it.",
         **values,
     )
 
@@ -358,8 +357,10 @@ def _unnamed(settings: Settings, definitions: Sequence[ToolDefinition]) -> Itera
         if tools and not any(rule.matches(server.name, tool) for rule in rules for tool in tools):
             reads = next((tool for tool in tools if not sounds_like_writing(tool)), tools[0])
             yield Text(
-                "No rule names a tool of {server}, so people are asked about every call, and agents can't look anything up "
-                "while they plan. List read-only tools under tools, for example {{match: {server}.{tool}, effect: read}}.",
+                "No rule names a tool of {server}, so people are asked about every call, and agents can't look "
+                "anything up "
+                "while they plan. List read-only tools under tools, for example {{match: {server}.{tool}, effect: "
+                "read}}.",
                 server=server.name,
                 tool=reads,
             )
@@ -381,7 +382,8 @@ def _unsteady(found: ServerTools, again: Sequence[ToolDefinition]) -> Iterator[T
         differing.setdefault(server, set()).add(tool)
     for server, tools in sorted(differing.items()):
         yield Text(
-            "{server} lists different tools when it is asked twice in a row ({tools}): an approved call doesn't run once its "
+            "{server} lists different tools when it is asked twice in a row ({tools}): an approved call doesn't run "
+            "once its "
             "tool has changed. The operator must find out what changes them.",
             server=server,
             tools=", ".join(sorted(tools)[:_MOST_NAMED]),

@@ -220,7 +220,7 @@ class PeopleHere:
             return await reader.person_now(person)
         except Exception as error:
             raise PersonUnreadableError(
-                Text("{reader} can't be asked about people right now: {why}", reader=reader.name, why=str(error))
+                Text("{reader} can't look people up right now: {why}", reader=reader.name, why=str(error))
             ) from error
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:

@@ -215,8 +215,10 @@ async def nothing_listens(backend: BackendSettings) -> Text:
         return NO_TEXT
     kind, address = _kind(backend), urlsplit(backend.base_url).netloc
     if _is_local(PROVIDERS[kind]):
-        return Text("nothing listens at {address}: start {program}", address=address, program=PROVIDERS[kind].title)
-    return Text("nothing listens at {address}: start the server, or correct its base_url", address=address)
+        return Text(
+            "nothing is listening at {address}: start {program}", address=address, program=PROVIDERS[kind].title
+        )
+    return Text("nothing is listening at {address}: start the server, or correct its base_url", address=address)
 
 
 async def _small_window(backend: BackendSettings) -> Text:
@@ -228,12 +230,14 @@ async def _small_window(backend: BackendSettings) -> Text:
         return NO_TEXT
     if window is None:
         return Text(
-            "Ollama doesn't say how many tokens the model sees (by default 4,096), and drops the oldest ones: agents need "
+            "Ollama doesn't say how many tokens the model sees (by default 4,096), and drops the oldest ones: agents "
+            "need "
             "{least:,} or more. Start Ollama with OLLAMA_CONTEXT_LENGTH=32768 in its environment",
             least=LEAST_WINDOW,
         )
     return Text(
-        "Ollama shows the model {window:,} tokens, and drops the oldest ones: agents need {least:,} or more. Start Ollama "
+        "Ollama shows the model {window:,} tokens, and drops the oldest ones: agents need {least:,} or more. Start "
+        "Ollama "
         "with OLLAMA_CONTEXT_LENGTH=32768 in its environment",
         window=window,
         least=LEAST_WINDOW,

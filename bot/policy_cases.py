@@ -109,7 +109,7 @@ def moment_of(value: object) -> datetime | None:
 def _moment(value: object) -> datetime:
     found = moment_of(value)
     if found is None:
-        raise ValueError(Text("a moment with its zone, such as 2026-11-30T09:00+01:00"))
+        raise ValueError(Text("a date and time with a time zone, such as 2026-11-30T09:00+01:00"))
     return found
 
 

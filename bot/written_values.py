@@ -76,7 +76,8 @@ def by_tenant(text: str, variable: str) -> Mapping[str, frozenset[str]]:
             raise ConfigError(
                 [
                     Text(
-                        "{variable} must look like: discord:123=ops,demo; slack:-:T1=ops; *=demo (each tenant once)",
+                        "{variable} must look like this, with each tenant once: discord:123=ops,demo; slack:-:T1=ops; "
+                        "*=demo",
                         variable=variable,
                     )
                 ]

@@ -193,7 +193,7 @@ class Turn:
         """The turn as at its beginning, for the model that takes it over."""
         self._toolbox.clear()
         self._known = self._at_first
-        words = Text("{why:.}. Its fallback {model} begins the turn again.", why=error.text, model=error.successor)
+        words = Text("{why:.}. Its fallback {model} starts the turn over.", why=error.text, model=error.successor)
         self._record(ModelRetried(agent=self._agent, reason=words, wait=0.0))
         return [UserMessage(text=opening)]
 
@@ -302,7 +302,7 @@ class Turn:
         self._record(
             AgentCorrected(
                 agent=self._agent,
-                reason=Text("it called nothing, and wrote: {words}", words=words) if words else reason,
+                reason=Text("it called no tool, and wrote: {words}", words=words) if words else reason,
             )
         )
         return UserMessage(text=reason)
@@ -313,7 +313,7 @@ class Turn:
         words = _quoted(reply.text, _MOST_SAID_AT_LAST)
         if reply.calls or not words:
             return reason
-        return Text("{reason}; in the end it called nothing, and wrote: {words}", reason=reason, words=words)
+        return Text("{reason}; in the end it called no tool, and wrote: {words}", reason=reason, words=words)
 
     def _news(self) -> list[InputMessage]:
         """The answers that came in meanwhile; an agent that has not answered yet is left alone."""

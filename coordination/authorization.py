@@ -133,7 +133,8 @@ _FIXED: Mapping[Refusal, Text] = {
         "operator must set approval.external in the configuration."
     ),
     Refusal.NO_GRANTS: Text(
-        "No standing grants may be given for this plan: the operator must set approval.grants in the configuration, and no "
+        "No standing grants may be given for this plan: the operator must set approval.grants in the configuration, "
+        "and no "
         "rule of its calls may say grants: false."
     ),
     Refusal.NOT_APPROVED: Text("You have not approved this plan, so there is nothing to withdraw."),
@@ -141,10 +142,11 @@ _FIXED: Mapping[Refusal, Text] = {
         "The current rules forbid a call in this plan, so it can't run. Request changes, or reject it."
     ),
     Refusal.NOT_AT_THIS_HOUR: Text(
-        "The rules forbid a call of this plan at this hour. Approve it at an hour that they allow, or request changes."
+        "The rules forbid a call in this plan at this hour. Approve it when they allow it, or request changes."
     ),
     Refusal.NONE_LEFT_TODAY: Text(
-        "The rules leave fewer calls for today than this plan has. Approve it after midnight (UTC), or select fewer calls."
+        "The rules leave fewer calls for today than this plan has. Approve it after midnight (UTC), or select fewer "
+        "calls."
     ),
     Refusal.STRICTER_NOW: Text(
         "The current rules are stricter than when this plan was approved, or forbid one of its "
@@ -229,13 +231,13 @@ def _nothing_to_cancel(state: RunState) -> Text:
 
 
 _STATES: Mapping[str, Text] = {
-    "queued": Text("queued"),
-    "deliberating": Text("deliberating"),
-    "changes_wanted": Text("changes wanted"),
-    "awaiting_decision": Text("awaiting decision"),
-    "executing": Text("executing"),
-    "needs_human": Text("needs human"),
-    "reporting": Text("reporting"),
+    "queued": Text("waiting to start"),
+    "deliberating": Text("planning"),
+    "changes_wanted": Text("waiting to start again"),
+    "awaiting_decision": Text("waiting for a decision"),
+    "executing": Text("running"),
+    "needs_human": Text("waiting for someone to check a call"),
+    "reporting": Text("writing its report"),
     "finished": Text("finished"),
     "answered": Text("answered"),
     "rejected": Text("rejected"),

@@ -63,14 +63,14 @@ class Budget:
         """Why the run itself has come to its end; None: it has not."""
         if self._tokens is not None and self._spent.tokens >= self._tokens:
             return Text(
-                "The run has used all of its {tokens:,} tokens; ask for less, or the operator must "
-                "raise limits.tokens_per_run.",
+                "The run has used all of its {tokens:,} tokens; request less, or ask the operator to raise "
+                "limits.tokens_per_run.",
                 tokens=self._tokens,
             )
         if self._money is not None and self._spent.money >= self._money:
             return Text(
-                "The run has reached its limit of ${money:g}; ask for less, or the operator must "
-                "raise limits.money_per_run.",
+                "The run has reached its limit of ${money:g}; request less, or ask the operator to raise "
+                "limits.money_per_run.",
                 money=self._money,
             )
         return None
@@ -117,15 +117,15 @@ def daily(limits: DailyLimits, spending: Spending, *, clock: Clock, requester: P
 def _used_up(budget: DayBudget) -> Text:
     if budget.is_money:
         return Text(
-            "{who} has used up today's ${money:g}; try again after midnight (UTC), or the "
-            "operator must raise limits.{limit}.",
+            "{who} has used up today's ${money:g}; try again after midnight (UTC), or ask the operator to raise "
+            "limits.{limit}.",
             who=budget.who,
             money=budget.most,
             limit=budget.limit,
         )
     return Text(
-        "{who} has used up today's {tokens:,} tokens; try again after midnight (UTC), "
-        "or the operator must raise limits.{limit}.",
+        "{who} has used up today's {tokens:,} tokens; try again after midnight (UTC), or ask the operator to raise "
+        "limits.{limit}.",
         who=budget.who,
         tokens=budget.most,
         limit=budget.limit,

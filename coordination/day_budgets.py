@@ -70,7 +70,7 @@ def day_budgets(limits: DailyLimits, requester: Person, place: str) -> tuple[Day
 
     A terminal is no place: there is only one, and the tenant's limits are for it.
     """
-    here, alone = Text("Everybody in this channel together"), Text.verbatim(requester.name)
+    here, alone = Text("Everyone in this channel together"), Text.verbatim(requester.name)
     rules = (
         ("user", requester.id, None, limits.user_tokens, limits.user_money, alone),
         *((("place", None, place, limits.place_tokens, limits.place_money, here),) if place else ()),

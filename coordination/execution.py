@@ -242,8 +242,8 @@ async def _unfit(executor: Executor, state: Executing) -> Text | None:
     if arguments is None:
         sources = sorted({f"{each.call + 1} {each.path}" for each in call.references})
         return Text(
-            "not sent: an earlier call has not returned what this one takes from it ({sources}), or not as a number, a "
-            "yes or no, or at most {limit} ASCII characters without spaces",
+            "not sent: an earlier call did not return what this one takes from it ({sources}), or not as a number, a "
+            "boolean or at most {limit} ASCII characters without spaces",
             sources=", ".join(sources),
             limit=MAX_VALUE,
         )
@@ -253,7 +253,9 @@ async def _unfit(executor: Executor, state: Executing) -> Text | None:
         return Text("not sent: {why}", why=error.text)
     found = await verdict(schema, given) if schema is not None and isinstance(given, Mapping) else None
     if found is None or not found.is_checked:
-        return Text("not sent: nobody can check whether {tool} takes what an earlier call returned", tool=call.tool)
+        return Text(
+            "not sent: it can't be checked whether {tool} accepts what an earlier call returned", tool=call.tool
+        )
     if found.fault is not None:
         return Text("not sent: what an earlier call returned does not fit the tool: {fault}", fault=found.fault)
     return None

@@ -186,7 +186,8 @@ def _split(call: PlannedCall, text: str) -> tuple[JsonObject, tuple[Reference, .
     raise RefusedError(
         "bad_argument",
         Text(
-            "Only an agent can plan that a call takes what another one returns, and {mark} means that. Request changes.",
+            "Only an agent can plan a call that takes what another one returns, which is what {mark} means. Request "
+            "changes instead.",
             mark=MARK,
         ),
     )

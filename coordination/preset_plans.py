@@ -56,7 +56,7 @@ async def planned(
         await _record(call, agent, toolbox, is_undo=preset.purpose == "undo")
     calls = tuple(map(for_people, toolbox.actions))
     if not preset.is_made_of(calls):
-        raise ToolServerError(Text("The calls would not be planned as they were."))
+        raise ToolServerError(Text("The calls could not be planned unchanged, so there is no plan."))
     return calls
 
 
@@ -72,7 +72,7 @@ async def _record(call: PresetCall, agent: AgentTools, toolbox: Toolbox, *, is_u
     if not found:
         raise ToolServerError(
             Text(
-                "Call {number} can't be planned: {server}.{tool} is not there now, or the rules that hold here forbid it.",
+                "Call {number} can't be planned: {server}.{tool} is not available now, or the current rules forbid it.",
                 **where,
             )
         )

@@ -118,10 +118,12 @@ class Accepted:
                 continue
             listed = next((one for one in each.tools if one.tool == definition.tool), None)
             if listed is None:
-                return Text("new since check")
+                return Text("new since the last check")
             is_worse = definition.says_destructive and not listed.is_destructive
             return (
-                Text("marked as destructive since check") if is_worse and listed.digest != definition.digest else None
+                Text("marked as destructive since the last check")
+                if is_worse and listed.digest != definition.digest
+                else None
             )
         return None
 

@@ -40,7 +40,7 @@ async def link(
             await begin_linked(log, clock, records, state, made)
             return made.run
         if preset_after(state, purpose) is None:
-            raise RefusedError("nothing_left", Text("Nothing of this run is left to be planned."))
+            raise RefusedError("nothing_left", Text("There is nothing left to plan for this run."))
         if name and await log.read(name):
             raise ConflictError(name, 0)
         new = name or await _free_name(log, new_id)

@@ -337,7 +337,7 @@ def told(what: Text, error: Exception) -> Text:
     reference = secrets.token_hex(4)
     _log.error("error %s ended %s", reference, what, exc_info=error, extra={"reference": reference})
     return Text(
-        "an error in this program ended {what}: the operator finds it in the log as {reference}",
+        "an error in this program ended {what}: the operator can find it in the log under {reference}",
         what=what,
         reference=reference,
     )

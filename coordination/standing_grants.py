@@ -153,7 +153,7 @@ class StandingGrants:
     ) -> Grant:
         plan = state.plan
         if not 0 <= index < len(plan.calls):
-            raise RefusedError("no_grant", _NO_GRANT)
+            raise RefusedError("no_call", Text("This plan has no call {number}.", number=index + 1))
         call = plan.calls[index]
         arguments = parse(call.arguments)
         names = tuple(sorted(set(free)))
@@ -208,6 +208,6 @@ async def approvals_on_grants(
 _TOO_LONG = Text("A standing grant can last at most {days} days.", days=LONGEST.days)
 _TOO_MANY = Text("A standing grant can be for 1 to {most} calls.", most=MOST_CALLS)
 _NO_GRANT = Text(
-    "No standing grant can be given for this call: it takes a value from an earlier call, or what may differ is what "
-    "agents had read, or part of a call that destroys something."
+    "No standing grant like this can be given for this call. A call that takes a value from an earlier call can't have "
+    "one. If a call may destroy something or repeats what agents read, none of its arguments may differ."
 )

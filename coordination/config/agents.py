@@ -151,7 +151,7 @@ class Backends:
                 neither, both = Text("neither script nor script_file"), Text("both script and script_file")
                 self._expect(keys, "script", neither if keys.script is None else both, Text("one of them"))
         elif not table.writes("model") and provider.family != "claude_code":
-            wanted = Text("the name of a model of {provider}", provider=provider.title)
+            wanted = Text("a model name for {provider}", provider=provider.title)
             self._expect(keys, "model", Text("nothing"), wanted)
         if keys.max_tokens and keys.max_completion_tokens and keys.max_tokens != keys.max_completion_tokens:
             found = Text("max_tokens and max_completion_tokens, which differ")

@@ -23,13 +23,13 @@ def hours_of(node: Node, place: Place, report: Diagnostics) -> Iterator[Conditio
             report.expect(node.place_of(key), quoted(key), either(_KEYS), report.nearest(key, _KEYS))
     begins, ends = _clock(node, "from", _FIRST, report), _clock(node, "to", _LAST, report)
     if begins >= ends:
-        expected = Text("a time before that of to; write two rules for hours over midnight")
+        expected = Text("a time earlier than to; for hours past midnight, write two rules")
         report.expect(node.place_of("from"), quoted(begins), expected)
     days, zone = _days(node, report), node.entries.get("zone")
     name = zone.text if isinstance(zone, Scalar) else ""
     if zone_of(name) is None:
         found = quoted(zone.source) if isinstance(zone, Scalar) else Text("nothing")
-        report.expect(node.place_of("zone"), found, Text("the name of a zone, such as Europe/Berlin or UTC"))
+        report.expect(node.place_of("zone"), found, Text("the name of a time zone, such as Europe/Berlin or UTC"))
     hours = {"from": begins, "to": ends, "days": list(days), "zone": name}
     yield Condition(about="time", operator="within", value=hours)
 

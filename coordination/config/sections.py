@@ -442,7 +442,7 @@ class Configuration(Section):
             return True
         if not approval.channel and not any(each.channel for each in of_rules):
             place = approval.table.place_of("channel_shows_private")
-            report.expect(place, Text("no channel"), Text("channel beside it"))
+            report.expect(place, Text("no channel"), Text("channel as well"))
         return True
 
     @classmethod

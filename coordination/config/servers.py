@@ -104,8 +104,8 @@ class ServerBook:
         known = self._known[keys.name]
         variant = replace(server, spec=replace(server.spec, name=name))
         text = Text(
-            "other values in args, env, headers or auth than in line {line}: each such agent gets its own server, which plans "
-            "call {variant} and so on, by the agent's number; rules for {name} apply to it too",
+            "different values in args, env, headers or auth than in line {line}: each such agent gets its own server, "
+            "which plans call {variant} and so on, by the agent's number; rules for {name} apply to it too",
             line=known[0].line,
             variant=name,
             name=keys.name,

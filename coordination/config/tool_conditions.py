@@ -119,7 +119,7 @@ def _expected(about: str, operator: Operator, value: Json) -> Text | None:
     if operator in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
         return Text("a number")
     if operator == "longest" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        return Text("a whole number from 0")
+        return Text("a whole number of 0 or more")
     if operator == "present" and not isinstance(value, bool):
         return Text("true or false")
     if operator in _LISTS and not (is_list(value) and 0 < len(value) <= _LONGEST_LIST):

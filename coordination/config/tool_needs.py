@@ -39,7 +39,9 @@ class QuorumKeys(Section):
         if is_one_of_many and not self.roles and not self.users:
             report.expect(self.table.place, Text("an entry that names nobody"), Text("roles or users"))
         elif self.channel and not self.roles and not self.users:
-            report.expect(self.table.place_of("channel"), Text("a channel of nobody"), Text("roles or users beside it"))
+            report.expect(
+                self.table.place_of("channel"), Text("a channel without roles or users"), Text("roles or users as well")
+            )
         check_channel(self.channel, self.table.place_of("channel"), report)
         return True
 

@@ -73,7 +73,7 @@ def _tool_faults(
         for argument in given if isinstance(given, Mapping) and names else ():
             if argument not in names:
                 found = Text("{name}, which {tool} does not take", name=quoted(argument, 100), tool=name)
-                yield expected_but_found(found, Text("an argument of it"), nearest(argument, names))
+                yield expected_but_found(found, Text("an argument that it takes"), nearest(argument, names))
 
 
 def _path_faults(undo: Undo, tools: Sequence[ToolDefinition]) -> Iterator[Text]:

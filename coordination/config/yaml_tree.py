@@ -293,7 +293,7 @@ class _Builder:
             self._halt(line, Text("an alias (*name)"), Text("its anchor (&name) in a line before"))
         node = self._anchors[anchor]
         if node is None:
-            self._halt(line, Text("an alias inside its own anchor"), Text("an alias of something complete"))
+            self._halt(line, Text("an alias inside its own anchor"), Text("an alias outside its anchor"))
         return node
 
     def _table(self, frame: _Frame) -> Table:
@@ -350,8 +350,8 @@ class _Builder:
         try:
             return typed(tag, text)
         except ValueError:
-            found = Text("a value that its tag !!{tag} does not fit", tag=tag.removeprefix(CORE_TAG))
-            self._halt(line, found, Text("one it fits"))
+            found = Text("a value that does not fit its tag !!{tag}", tag=tag.removeprefix(CORE_TAG))
+            self._halt(line, found, Text("one that fits"))
 
     def _refuse_tag(self, tag: str, line: int) -> NoReturn:
         name = quoted(tag.replace(CORE_TAG, "!!"), longest=60)
@@ -439,7 +439,7 @@ def _add_syntax_error(error: yaml.YAMLError, text: str, report: Diagnostics) -> 
     found = Text("invalid YAML in column {column} ({problem})", column=status.column + 1, problem=problem)
     lines = text.splitlines()
     needs_quotes = status.line < len(lines) and "${" in lines[status.line]
-    with_quotes = Text('YAML; within {{ }} and [ ] a variable stands in quotes: "${{NAME}}"')
+    with_quotes = Text('YAML; inside {{ }} and [ ], put a variable in quotes: "${{NAME}}"')
     report.expect(Place(status.line + 1), found, with_quotes if needs_quotes else Text("YAML"))
 
 

@@ -511,8 +511,8 @@ def _paused(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "The reply of {provider} was paused {times} times and never ended; ask for less, or "
-            "the operator must turn off enable_web_search.",
+            "The reply from {provider} was paused {times} times and never ended; request less, or ask the operator to "
+            "turn off enable_web_search.",
             provider=provider.title,
             times=LONGEST_PAUSES + 1,
         ),

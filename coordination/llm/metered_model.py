@@ -142,8 +142,8 @@ def _backing_off(name: str, seconds: float) -> ModelError:
     return ModelError(
         ModelFault.RATE_LIMITED,
         Text(
-            "The provider of {name} accepts no requests for another {minutes} minutes; try again "
-            "then, or the operator must raise the account's limits.",
+            "The provider of {name} accepts no requests for another {minutes} minutes; try again after that, or ask "
+            "the operator to raise the account's limits.",
             name=name,
             minutes=math.ceil(seconds / 60),
         ),

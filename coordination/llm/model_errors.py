@@ -88,12 +88,13 @@ _SENTENCES: dict[ModelFault, LiteralString] = {
         "{who:A} says that the account of {key} is out of credit; the operator must add some."
     ),
     ModelFault.RATE_LIMITED: template(
-        "{who:A} is getting too many requests; try again later, or the operator must raise the account's limits."
+        "{who:A} is getting too many requests; try again later, or ask the operator to raise the account's limits."
     ),
     ModelFault.OVERLOADED: template("{who:A} is overloaded or failing; try again later."),
     ModelFault.TIMED_OUT: template("{who:A} took too long; try again later."),
     ModelFault.CONTEXT_TOO_LONG: template(
-        "{who:A} can't process that much text; ask for less, or the operator must choose a model with a larger context."
+        "{who:A} can't process that much text; request less, or ask the operator to choose a model with a larger "
+        "context."
     ),
     ModelFault.REFUSED: template("{who:A} declined to answer this; change the request."),
     ModelFault.MISCONFIGURED: template(
@@ -219,7 +220,8 @@ def cut_off(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "The reply of {provider} broke off in the middle; if this continues, the operator must check the network.",
+            "The reply from {provider} broke off in the middle; if this continues, the operator must check the "
+            "network.",
             provider=provider.title,
         ),
         is_retryable=True,
@@ -244,8 +246,8 @@ def unreadable(provider: Provider, said: str = "") -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "The reply of {provider} can't be read; if this continues, the operator must check "
-            "that base_url names a server of this kind.{quote}",
+            "The reply from {provider} can't be read; if this continues, the operator must check that base_url names "
+            "a server of this kind.{quote}",
             provider=provider.title,
             quote=quoted(said, provider),
         ),
@@ -258,8 +260,8 @@ def too_large(provider: Provider, limit: int) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "The reply of {provider} exceeded {limit:,} characters and was stopped; the operator "
-            "should limit the length of its replies.",
+            "The reply from {provider} exceeded {limit:,} characters and was stopped; the operator should limit the "
+            "length of its replies.",
             provider=provider.title,
             limit=limit,
         ),
@@ -271,7 +273,7 @@ def too_short(provider: Provider, option: str) -> ModelError:
     return ModelError(
         ModelFault.CUT_OFF,
         Text(
-            "The reply of {provider} hit its length limit before it was complete; the operator must raise {option}.",
+            "The reply from {provider} hit its length limit before it was complete; the operator must raise {option}.",
             provider=provider.title,
             option=option,
         ),

@@ -78,7 +78,7 @@ class _ScriptedConversation:
     async def send(self, inputs: Sequence[InputMessage], tools: Sequence[ToolSpec]) -> Reply:
         self._has_failed = True
         if self._played == len(self._steps):
-            raise self._misplayed(Text("was called once more than its {count} steps", count=len(self._steps)))
+            raise self._misplayed(Text("was called more often than it has steps ({count})", count=len(self._steps)))
         step = self._steps[self._played]
         self._hear(inputs)
         await self._clock.sleep(step.after)

@@ -152,7 +152,7 @@ class _Reader:
         if (server, tool) not in self._allowed or server not in self._servers:
             raise ToolServerError(
                 Text(
-                    "{server}.{tool} may not run before people approve it; the operator can list it as a read.",
+                    "{server}.{tool} may not run before people approve it; the operator can allow it as a read.",
                     server=server,
                     tool=tool,
                 )

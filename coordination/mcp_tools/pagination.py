@@ -81,7 +81,9 @@ def _schema(given: Raw) -> JsonObject | Text:
         return Text("has an inputSchema that is not an object")
     kind = given.get("type")
     if kind not in (None, "object") and not (isinstance(kind, list) and "object" in kind):
-        return Text("takes {kind} by its inputSchema, and arguments are always an object", kind=repr(str(kind)[:50]))
+        return Text(
+            "takes {kind} according to its inputSchema, but arguments are always an object", kind=repr(str(kind)[:50])
+        )
     properties, required = given.get("properties"), given.get("required")
     if properties and not isinstance(properties, dict):
         return Text("has an inputSchema whose properties are not an object")

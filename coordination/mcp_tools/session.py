@@ -304,7 +304,7 @@ class McpSession:
         is_servers_own = trace.error is not None and not trace.error.message.startswith(_MADE_BY_SDK)
         if trace.refusal is not None or trace.loss is not None or not is_servers_own:
             raise self._failure(trace, _NO_ANSWER.get(error.code, _MALFORMED)) from error
-        words = [error.message.strip() or Text("error {code}, without words", code=error.code)]
+        words = [error.message.strip() or Text("error {code}, without a message", code=error.code)]
         if error.data is not None:
             words.append(json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA])
         return ToolOutput(text=capped(words, self._redactor), is_error=True)

@@ -306,7 +306,7 @@ class _Wire:
 
     def _charge(self, line: bytes) -> None:
         if not self._allowance.take(1, len(line)):
-            raise _FloodError(Text("flooded its standard output with lines that nobody asked for, and was stopped"))
+            raise _FloodError(Text("flooded its standard output with unsolicited lines, and was stopped"))
 
 
 class StderrLog(asyncio.Protocol):

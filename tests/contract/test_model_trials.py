@@ -73,7 +73,7 @@ async def test_a_model_that_thinks_longer_than_a_trial_is_not_said_to_fail(tmp_p
 async def test_a_server_that_does_not_run_is_named_with_what_to_start(tmp_path: Path) -> None:
     address = await closed_port()
     trial = await tried(tmp_path, type="ollama", base_url=address)
-    assert trial.problem == f"nothing listens at {address[7:-3]}: start Ollama"
+    assert trial.problem == f"nothing is listening at {address[7:-3]}: start Ollama"
     assert not await listens(address)
 
 
@@ -137,4 +137,4 @@ async def test_a_check_tries_the_models_if_it_is_told_to_and_warns_of_servers_th
     context = CliContext(environ={}, stdout=io.StringIO(), stderr=io.StringIO())
     assert await asyncio.to_thread(check_commands.check, context, str(file), connects=True) is Exit.DONE
     assert isinstance(context.stderr, io.StringIO)
-    assert "The model of one can't be reached: nothing listens at 127.0.0.1:" in context.stderr.getvalue()
+    assert "The model of one can't be reached: nothing is listening at 127.0.0.1:" in context.stderr.getvalue()

@@ -152,7 +152,7 @@ async def test_nobody_is_told_that_they_may_not_because_slack_was_silent_for_a_m
 ) -> None:
     harness.server.faults.append(Fault(method=method, error="internal_error", times=9))
     await harness.somebody("UROOT").command("audit", name="/massgen-admin")
-    assert "can't say right now who you are" in await harness.private_message()
+    assert "can't look up your roles and groups right now" in await harness.private_message()
     assert harness.chat_service.asked == []
     harness.server.faults.clear()
     await harness.somebody("UROOT").command("audit", name="/massgen-admin")

@@ -68,7 +68,7 @@ def test_budgets_stand_beside_what_was_used_of_them_and_most_of_one_is_marked(tm
     (everyones,) = [line.split() for line in lines if "tokens_per_tenant_per_day" in line]
     assert own == ["here", "rita", "tokens_per_user_per_day", "840", "tokens", "1.0k", "tokens", "84", "%", "▲"]
     assert everyones == ["here", "everyone", "tokens_per_tenant_per_day", "840", "tokens", "5.0k", "tokens", "16", "%"]
-    assert lines[-1] == "Budgets begin anew at midnight (UTC). ▲ At least 80 % is used."
+    assert lines[-1] == "Budgets reset at midnight (UTC). ▲ At least 80 % is used."
 
 
 def test_without_budgets_or_with_a_file_that_can_not_be_read_only_the_sums_are_shown(tmp_path: Path) -> None:
@@ -102,5 +102,5 @@ def test_a_terminal_says_once_that_most_of_a_budget_is_used_and_forgets_whose_it
 
     asyncio.run(story())
     (line,) = context.stderr.getvalue().splitlines()  # type: ignore[attr-defined]  # likewise
-    assert line.startswith("rita has used $4.00 of today's budget of $5.00. Remaining: $1.00. A new budget begins ")
+    assert line.startswith("rita has used $4.00 of today's budget of $5.00. Remaining: $1.00. The budget resets ")
     assert line.endswith("limits.money_per_user_per_day.")

@@ -125,7 +125,7 @@ async def test_what_was_left_is_decided_and_finished_by_the_buttons_that_people_
         await successor.presses("Approve", waits)
         await successor.shows("m1", "Done")
         assert sent(successor) == ["waits", "again: waits"]
-        doubtful = await successor.shows("m2", "Needs a person")
+        doubtful = await successor.shows("m2", "Needs attention")
         await successor.presses("It happened", doubtful)
         await successor.shows("m2", "Done")
         await successor.presses("Approve", await successor.shows("m3", "<Approve"))

@@ -164,7 +164,7 @@ async def test_a_run_goes_on_although_its_channel_was_deleted(harness: Harness) 
         run = run_in(card.text)
         del server.guild.channels[card.channel]
         cancelled = await harness.rita.types("massgen-runs cancel", where=other, run=run)
-        assert "was stopped" in await told(server, cancelled)
+        assert "was cancelled" in await told(server, cancelled)
         shown = await told(server, await harness.rita.types("massgen-runs show", where=other, run=run))
         assert "Cancelled" in shown
         fine = await told(server, await harness.rita.types("massgen", where=other, prompt="x"))

@@ -167,7 +167,7 @@ async def test_who_clicks_while_discord_does_not_tell_who_they_are_hears_that_an
         missing: dict[str, object] = {"message": "Missing Access", "code": 50001}
         harness.server.faults.append(Fault("GET", f"/members/{harness.alice.id}$", status=403, body=missing))
         silent = await harness.alice.clicks(copy, "Approve")
-        assert "can't say right now" in await refusal(harness.server, silent)
+        assert "can't look up" in await refusal(harness.server, silent)
         assert harness.writes() == []
         await harness.alice.clicks(copy, "Approve")
         await harness.ends(card, "Done")
@@ -206,7 +206,7 @@ async def test_a_run_is_cancelled_by_its_button_or_by_its_name_and_asked_again(h
         await harness.ends(card, "Cancelled")
         other = await harness.asks("Tell nobody", "slow")
         run = run_in(other.text)
-        assert f"Run {run} was stopped" in await told(
+        assert f"Run {run} was cancelled" in await told(
             harness.server, await harness.rita.types("massgen-runs cancel", run=run)
         )
         await harness.ends(other, "Cancelled")
@@ -249,7 +249,7 @@ async def test_a_doubtful_call_waits_for_a_person_over_a_restart(harness: Harnes
         assert "may destroy something" in await told(harness.server, question)
         assert harness.writes() == []
         await harness.alice.clicks(question.private[0], "Yes, approve")
-        await harness.shows(card, "Needs a person", "ended before it answered.\n")
+        await harness.shows(card, "Needs attention", "ended before it answered.\n")
         assert len(harness.writes()) == 1
     async with harness.bot():
         assert card.labels == ["It happened", "It didn't happen, run it now", "Stop here"]

@@ -166,7 +166,7 @@ async def test_the_doctor_says_whom_each_rule_of_approval_names(ran: Runs, serve
     assert "!!  configuration ops: the user alice matches 2 different ones (" in out
     server.faults.append(Fault(method="usergroups.list", error="missing_scope", times=9))
     _, out, _ = await ran("doctor", "slack", **environ)
-    assert "!!  configuration ops: the chat can't say right now who the role or group ops is." in out
+    assert "!!  configuration ops: the chat can't look up the role or group ops right now." in out
 
 
 async def test_the_doctor_looks_at_each_workspace_that_installed_the_app(

@@ -169,7 +169,7 @@ async def test_a_run_is_stopped_by_its_button_by_slacks_own_stop_and_by_word(har
     await harness.line.send("event", rita.event(event))
     await harness.ends(second, "Cancelled")
     third = await harness.shows(await harness.asks(config="slow"), "Planning")
-    assert "was stopped" in await harness.told("rita", f"cancel {run_in(third.text)}")
+    assert "was cancelled" in await harness.told("rita", f"cancel {run_in(third.text)}")
     await harness.ends(third, "Cancelled")
     assert "nothing to cancel" in await harness.told("rita", f"cancel {run_in(third.text)}")
     assert harness.direct("rita") == [], "she knows what she did"

@@ -156,7 +156,7 @@ async def test_what_was_asked_for_in_private_is_shown_only_where_the_configurati
         await harness.until_told(RUN)
         await eventually(lambda: bool(platform.called) or bool(thread))
     assert bool(platform.routed) is is_shown
-    said = [each for each in platform.own_alerts if "not everybody can read" in each]
+    said = [each for each in platform.own_alerts if "not everyone can read" in each]
     assert bool(said) is not is_shown
     assert [place.channel for place, _ in platform.called] == ([] if thread else [APPROVALS if is_shown else "c1"])
 
@@ -208,7 +208,7 @@ async def test_a_revision_is_asked_about_anew_and_stays_out_of_the_channel_once_
         await harness.until_told(RUN)
         platform.public.clear()
         await revised(harness, digest)
-        await eventually(lambda: any("not everybody can read" in each for each in platform.own_alerts))
+        await eventually(lambda: any("not everyone can read" in each for each in platform.own_alerts))
     (old,) = platform.routed
     assert old.card.status == "Out of date"
     assert Action.APPROVE not in old.ids
@@ -283,4 +283,4 @@ def test_a_rule_says_where_its_plans_are_shown() -> None:
     assert routed(Policy()) == []
     assert "unless" in repr(routed(ROUTED))
     assert "Plans that need " in repr(routed(PAYING)[1])
-    assert "also those" in repr(routed(replace(ROUTED, shows_private=True)))
+    assert "even those" in repr(routed(replace(ROUTED, shows_private=True)))

@@ -84,7 +84,7 @@ def harness(
             DailyLimits(user_tokens=1_000),
             REQUESTER.id,
             Spent(tokens=1_000),
-            "rita has used up today's 1,000 tokens; try again after midnight (UTC), or the operator must raise "
+            "rita has used up today's 1,000 tokens; try again after midnight (UTC), or ask the operator to raise "
             "limits.tokens_per_user_per_day.",
         ),
         (DailyLimits(user_money=2.5), REQUESTER.id, Spent(money=2.6), "rita has used up today's $2.5"),
@@ -152,7 +152,7 @@ async def test_a_place_that_has_used_up_its_day_starts_no_run_and_others_do() ->
     for place, limit in (("C1", "today's 100 tokens"), ("C2", "today's $2")):
         with pytest.raises(RefusedError) as refused:
             await made.people.start(asking(place))
-        assert f"Everybody in this channel together has used up {limit}" in str(refused.value)
+        assert f"Everyone in this channel together has used up {limit}" in str(refused.value)
     for place in ("C3", ""):
         assert await made.people.start(asking(place))
 

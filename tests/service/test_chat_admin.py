@@ -302,9 +302,9 @@ class Channels:
 @pytest.mark.parametrize(
     ("channel", "words"),
     [
-        ("C123", "unless they were asked for in private"),
+        ("C123", "unless they were requested in private"),
         ("C404", "Invite me there."),
-        ("C429", "can't say right now"),
+        ("C429", "can't be asked right now"),
     ],
 )
 async def test_who_chooses_a_configuration_hears_in_which_channel_its_plans_are_shown_or_why_not(

@@ -257,7 +257,7 @@ async def test_a_turn_begins_again_with_the_fallback_and_without_what_the_first_
     election = await harness.run()
     assert [call.arguments for call in election.winner.calls] == ['{"title":"anew"}']
     (retried,) = [event for event in harness.events if isinstance(event, e.ModelRetried)]
-    assert retried.reason == "The key was refused. Its fallback second begins the turn again."
+    assert retried.reason == "The key was refused. Its fallback second starts the turn over."
     assert [reply.text[:9] for reply in second.conversations[0].said] == ["<request>", "Recorded "]
 
 
@@ -292,7 +292,7 @@ async def test_what_a_model_says_in_place_of_a_call_is_kept_for_people_and_not_t
     harness = DeliberationHarness([first, PlayedModel(answers("two"), votes(2))])
     await harness.run()
     reasons = [event.reason for event in harness.events if isinstance(event, e.AgentCorrected)]
-    assert [reason.startswith("it called nothing, and wrote: I would post") for reason in reasons] == [
+    assert [reason.startswith("it called no tool, and wrote: I would post") for reason in reasons] == [
         True,
         True,
         False,
@@ -301,7 +301,7 @@ async def test_what_a_model_says_in_place_of_a_call_is_kept_for_people_and_not_t
     assert len(reasons[0]) < 2_100
     (failed,) = [event for event in harness.events if isinstance(event, e.AgentFailed)]
     assert failed.reason.startswith(
-        "broke the rules of a turn 4 times; in the end it called nothing, and wrote: I would post"
+        "broke the rules of a turn 4 times; in the end it called no tool, and wrote: I would post"
     )
     assert len(failed.reason) < 300
     assert not any("I would post" in str(reply) for reply in first.conversations[1].said)

@@ -135,7 +135,7 @@ async def test_nothing_is_left_to_try_after_an_end_that_is_not_certain(end: Beha
         await harness.work()
     state = await harness.people.state(run)
     assert offered(state) == ()
-    with pytest.raises(RefusedError, match="Nothing of this run is left"):
+    with pytest.raises(RefusedError, match="nothing left to plan"):
         await harness.people.link(run, "rest", BOB)
     assert harness.log.kinds(run)[-1] != "run_linked"
 
@@ -242,7 +242,7 @@ async def test_a_tool_that_is_gone_or_forbidden_by_now_ends_the_rest_in_a_senten
     await harness.work()
     state = await harness.people.state(name)
     assert isinstance(state, s.RunBroken)
-    assert state.reason.startswith("Call 2 can't be planned: board.post is not there now")
+    assert state.reason.startswith("Call 2 can't be planned: board.post is not available now")
     assert offered(state) == ("rest",)
 
 

@@ -85,11 +85,11 @@ async def test_a_channel_of_approvals_is_tried_and_what_is_missing_there_is_said
         if "channel" in text
     }
     assert said == {
-        "configuration open": (True, "configuration open: plans are shown in the channel C123, too."),
+        "configuration open": (True, "configuration open: plans are also shown in the channel C123."),
         "configuration shut": (False, "configuration shut: plans can't be shown in the channel C404. Invite me there."),
         "configuration dumb": (
             False,
-            "configuration dumb: plans can't be shown in the channel C429. The chat can't say right now. "
+            "configuration dumb: plans can't be shown in the channel C429. The chat can't be asked right now. "
             "Try again in a moment.",
         ),
     }
@@ -115,7 +115,7 @@ async def test_the_channels_of_anchors_are_tried_wherever_they_are_in_the_chat(t
         for is_well, text in (
             (True, f"{post}/C123."),
             (False, "I can't post the digest in slack:-:T1/C404. Invite me there."),
-            (True, f"{check}/C429. The chat can't say right now. Try again in a moment."),
+            (True, f"{check}/C429. The chat can't be asked right now. Try again in a moment."),
             (True, f"{check}/C407. I may not look."),
             (True, f"{post}/CSHARED."),
         )

@@ -155,7 +155,7 @@ async def test_an_error_at_any_await_ends_in_words_and_is_tried_once_more(
         assert not harness.log.jobs
         if lasts:
             told = " ".join(str(each.event) for each in await harness.log.read(run))
-            assert "in the log as" in told or isinstance(state, s.Finished), at
+            assert "in the log under" in told or isinstance(state, s.Finished), at
 
 
 async def test_a_turn_that_fails_twice_ends_alone_and_is_found_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -169,7 +169,9 @@ async def test_a_turn_that_fails_twice_ends_alone_and_is_found_in_the_log(caplog
     events = [each.event for each in await harness.log.read(run)]
     (failed,) = [each for each in events if isinstance(each, e.AgentFailed)]
     assert failed.agent == 1
-    assert failed.reason.startswith("an error in this program ended its turn: the operator finds it in the log as ")
+    assert failed.reason.startswith(
+        "an error in this program ended its turn: the operator can find it in the log under "
+    )
     assert failed.reason.rpartition(" ")[2] in caplog.text
     assert "Mistake: at await 2" in caplog.text
     assert [each.agent for each in events if isinstance(each, e.ModelRetried)] == [1]

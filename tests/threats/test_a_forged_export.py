@@ -241,7 +241,7 @@ def test_an_export_tells_the_whole_story_to_somebody_who_was_not_there(url: str,
         "account u-alice of here",
         "$0.02",
         "discord:1 70: the card, message m-card (2026-11-22T12:00:00.000000+00:00)",
-        "discord:1 70: what happened, in thread t-story",
+        "discord:1 70: the timeline, in thread t-story",
         "discord:1 71: a copy of the card for u-alice alone, message m-private",
         "discord:1 72: a copy of the card, message m-copy",
     ):
@@ -254,7 +254,7 @@ def test_what_no_chat_showed_is_told_so_and_a_forgery_is_not_told_at_all(url: st
     file, out = tmp_path / "AAAA.json", StringIO()
     file.write_text(sign(url, "AAAA", private))
     assert show_file(CliContext(environ={}, stdout=out), str(file), str(public)) == Exit.DONE
-    assert "No record says that a chat showed this run." in out.getvalue()
+    assert "According to the chats' records, this run was not shown in any chat." in out.getvalue()
     told = StringIO()
     file.write_text(forged(file.read_text(), private, lambda it: it["predicate"]["events"].pop(2)))
     assert show_file(CliContext(environ={}, stdout=told), str(file), str(public)) == Exit.FAILED

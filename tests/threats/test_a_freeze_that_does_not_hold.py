@@ -239,7 +239,7 @@ async def test_an_administrator_freezes_and_thaws_their_own_tenant_on_record(tmp
     assert "ada froze everything here" in texts(card_of(harness, run))
     await harness.press(ALICE, ids[Action.APPROVE])
     assert isinstance(await harness.people.state(run), s.Executing)
-    assert "Approved calls start here again" in texts(await harness.admin("thaw"))
+    assert "Approved calls can start here again" in texts(await harness.admin("thaw"))
     await harness.work()
     assert len(harness.world.done) == 1
     assert harness.audit == [(ADMIN.id, "set freeze"), (ADMIN.id, "reset freeze")]

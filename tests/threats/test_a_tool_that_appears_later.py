@@ -74,7 +74,7 @@ def test_a_tool_that_appears_after_the_first_run_asks_until_a_check_accepts_it(h
     later = harness.run("read_two")
     assert later.status == ASKS, later.err
     assert harness.done() == 1
-    assert f"new since check; run `massgen-bot check {harness.config}` to accept it" in harness.log()
+    assert f"new since the last check; run `massgen-bot check {harness.config}` to accept it" in harness.log()
     assert harness.check("--no-connect").status == 0
     assert harness.run("read_two").status == ASKS
     checked = harness.check()
@@ -102,7 +102,7 @@ def test_a_listed_tool_that_says_later_that_it_destroys_asks(harness: Harness, s
     harness.grows({"read_one": {"destructiveHint": True}})
     later = harness.run("read_one", rules)
     assert later.status == ASKS, later.err
-    assert "marked as destructive since check" in harness.log()
+    assert "marked as destructive since the last check" in harness.log()
     assert harness.done() == 1
     checked = harness.check()
     assert (checked.status, harness.run("read_one", rules).status) == ((0, 0) if sure else (2, ASKS))
@@ -113,7 +113,7 @@ def test_a_check_that_finds_mistakes_accepts_nothing_and_says_what_is_new(harnes
     harness.grows({"read_two": {}, "delete_all": {}})
     checked = harness.check()
     assert checked.status == 2
-    assert "new since check" in " ".join(checked.out.split())
+    assert "new since the last check" in " ".join(checked.out.split())
     assert harness.run("read_two", '{match: "world.*", effect: read}').status == ASKS
 
 

@@ -59,8 +59,8 @@ async def test_an_answer_of_100_mb_fails_its_call_and_memory_stays_flat(hub: Mcp
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
-        ("floods", "flooded its standard output with lines that nobody asked for, and was stopped"),
-        ("floods_with_messages", "flooded its standard output with lines that nobody asked for, and was stopped"),
+        ("floods", "flooded its standard output with unsolicited lines, and was stopped"),
+        ("floods_with_messages", "flooded its standard output with unsolicited lines, and was stopped"),
         ("floods_stderr", "flooded its standard error, and was stopped"),
         ("endless_line", "wrote a line without end to its standard output, and was stopped"),
     ],

@@ -54,7 +54,7 @@ def test_a_plan_says_which_call_returns_an_argument_and_that_nobody_knows_it_yet
         Argument(name="text", text="hello"),
         Argument(name="thread", text="⇠ the id that call 1 returns"),
     )
-    assert "Call 2 takes what an earlier call returns" in alerts(card)
+    assert "Call 2 uses a value that an earlier call will return" in alerts(card)
     assert "earlier call" not in alerts(card_of(waiting(OPEN)))
     files = {each.name: each.text for each in card.attachments}
     assert "⇠ the id that call 1 returns" in files["plan.md"]

@@ -41,7 +41,7 @@ async def test_a_database_that_can_not_be_used_is_a_line(tmp_path: Path) -> None
     [
         ("agents: []\n", "agents"),
         (NEEDS_KEY, "OPENAI_API_KEY"),
-        (LOCAL, "nothing listens at 127.0.0.1:9"),
+        (LOCAL, "nothing is listening at 127.0.0.1:9"),
     ],
 )
 async def test_each_configuration_of_the_operator_is_looked_at_and_its_fault_named(

@@ -127,7 +127,7 @@ def test_what_is_not_text_and_each_remark_are_told_in_german() -> None:
         '{"type": "film", "frames": "' + "x" * 2_000 + '…"}',
         "[ein Teil der Antwort ist von einer hier unbekannten Art]",
         "[frames ist gekürzt: 1 weiteres Zeichen wurde ausgelassen]",
-        "[die Antwort sagt nicht eindeutig, ob der Aufruf gescheitert ist]",
+        "[die Antwort sagt nicht eindeutig, ob der Aufruf fehlgeschlagen ist]",
         "[die Antwort passt nicht zur angekündigten Ausgabe des Werkzeugs: n fehlt]",
     ]
 

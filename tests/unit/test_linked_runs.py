@@ -255,7 +255,7 @@ def test_the_card_of_a_failed_run_offers_the_rest_once_and_then_says_who_has_it(
     view = seen([*log, Recorded(run="7Q4K", seq=11, at=START, event=LINK)])
     card = card_for(view, START)
     assert [button.action for button in card.buttons] == [Action.DETAILS]
-    assert "bob had the calls that did not run planned again: run NEXT." in words(card)
+    assert "bob started run NEXT to try the calls that did not run." in words(card)
     assert how_to_link(view) is None
     entry = timeline_entry(LINK, view)
     assert entry is not None

@@ -29,7 +29,7 @@ def names(page: Mapping[str, Raw]) -> list[str]:
         ({"name": 7, "inputSchema": {}}, "has no name"),
         ({"name": "x", "inputSchema": "none"}, "has an inputSchema that is not an object"),
         ({"name": "x", "inputSchema": False}, "has an inputSchema that is not an object"),
-        ({"name": "x", "inputSchema": {"type": "string"}}, "takes 'string' by its inputSchema"),
+        ({"name": "x", "inputSchema": {"type": "string"}}, "takes 'string' according to its inputSchema"),
         ({"name": "x", "inputSchema": {"properties": ["a"]}}, "whose properties are not an object"),
         ({"name": "x", "inputSchema": {"maximum": float("nan")}}, "that is not plain JSON"),
         ({"name": "x", "description": "\ud83d"}, "that is not plain JSON"),

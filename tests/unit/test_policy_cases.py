@@ -174,11 +174,11 @@ def test_a_case_that_is_not_met_is_named_with_what_the_rules_say(tmp_path: Path)
         ("config: nowhere.yaml\ncases: [{tool: a.b, effect: ask}]", "no such file"),
         (
             "config: ops.yaml\ncases: [{tool: bank.pay, at: 2026-11-30T09:00:00, effect: ask}]",
-            r"cases\[0\].at: found .*; expected a moment with its zone, such as 2026-11-30T09:00\+01:00",
+            r"cases\[0\].at: found .*; expected a date and time with a time zone, such as 2026-11-30T09:00\+01:00",
         ),
         (
             "config: ops.yaml\ncases: [{tool: bank.pay, at: noon, effect: ask}]",
-            r"cases\[0\].at: found 'noon'; expected a moment with its zone",
+            r"cases\[0\].at: found 'noon'; expected a date and time with a time zone",
         ),
         ("a: [", "found text that is not YAML; expected config and cases"),
     ],
@@ -201,4 +201,4 @@ def test_a_call_is_explained_as_of_a_moment(tmp_path: Path, at: str, effect: str
     assert policy_explain(here(), config, **ask) is Exit.DONE  # type: ignore[arg-type]  # likewise
     again = here()
     assert policy_explain(again, config, **ask, at="2026-11-30T09:00") is Exit.USAGE  # type: ignore[arg-type]  # likewise
-    assert "a moment with its zone" in said(again)[0]
+    assert "a date and time with a time zone" in said(again)[0]

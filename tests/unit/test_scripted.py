@@ -168,12 +168,14 @@ async def misplayed(conversation: Conversation, *reply: InputMessage, tools: Seq
 async def test_a_call_past_the_end_of_the_turn_fails() -> None:
     conversation = converse({"turns": [[{"say": "all"}]]})
     await send(conversation)
-    assert "script of agent2 was called once more than its 1 steps (revision 1, turn 1" in await misplayed(conversation)
+    assert "script of agent2 was called more often than it has steps (1) (revision 1, turn 1" in await misplayed(
+        conversation
+    )
 
 
 @pytest.mark.parametrize("when", [turn_context(2), turn_context(revision=2), turn_context(purpose="report")])
 async def test_a_turn_that_the_script_does_not_know_fails(when: TurnContext) -> None:
-    assert "once more than its 0 steps" in await misplayed(converse({"turns": [[{"say": "all"}]]}, when))
+    assert "more often than it has steps (0)" in await misplayed(converse({"turns": [[{"say": "all"}]]}, when))
 
 
 async def test_steps_left_over_are_complained_of_at_the_end() -> None:

@@ -83,9 +83,9 @@ def test_a_model_that_several_serve_needs_a_type() -> None:
     [
         ("temperature: 1", "type: found neither type nor model; expected type: openai, claude"),
         ("type: , model: ", "type: found neither type nor model; expected type: openai, claude"),
-        ("type: ollama, model: ", "model: found nothing; expected the name of a model of Ollama"),
+        ("type: ollama, model: ", "model: found nothing; expected a model name for Ollama"),
         ("type: scripted, script: , script_file: ", "script: found neither script nor script_file; expected one of"),
-        ("type: openai", "model: found nothing; expected the name of a model of OpenAI"),
+        ("type: openai", "model: found nothing; expected a model name for OpenAI"),
         ("type: grock, model: m", "type: found the backend type 'grock'; expected openai, claude"),
         ("type: ag2, agent_config: {}", "type: found the backend type 'ag2'; expected the model's own type"),
         ("type: codex, model: m", "type: found the backend type 'codex'; expected openai with the same model, because"),

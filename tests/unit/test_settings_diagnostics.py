@@ -61,7 +61,7 @@ limit: 3
         f"ops.yaml:4: agents[0].backend.type: found the backend type 'opnai'; expected {provider_types}; "
         "did you mean openai?",
         "ops.yaml:5: agents[1].id: found the id 'scout' again (first used in line 3); expected a unique id",
-        "ops.yaml:7: agents[1].backend.model: found nothing; expected the name of a model of Ollama",
+        "ops.yaml:7: agents[1].backend.model: found nothing; expected a model name for Ollama",
         f"ops.yaml:7: agents[1].backend.modl: found the unknown key modl; {backend} model?",
         "ops.yaml:9: agents[1].backend.exclude_tools[0]: found the unknown server 'discrd'; "
         "expected a server of mcp_servers; did you mean discord?",
@@ -181,7 +181,7 @@ limit: 3
         ),
         (
             AGENT + "approval: {channel_shows_private: true}\n",
-            "2: approval.channel_shows_private: found no channel; expected channel beside it",
+            "2: approval.channel_shows_private: found no channel; expected channel as well",
         ),
         (AGENT + "approval: {required: 0}\n", "2: approval.required: found 0; expected a number of at least 1"),
         (AGENT + "limits: {max_calls: 1.5}\n", "2: limits.max_calls: found 1.5; expected a whole number"),

@@ -27,7 +27,7 @@ def complaint_of(text: str) -> str:
         ("agents:\n\t- x\n", "2: found invalid YAML in column 1 (found character that cannot start any token)"),
         (
             "a: {b: ${C}}\n",
-            "1: found invalid YAML in column 9 (did not find expected ',' or '}'); expected YAML; within",
+            "1: found invalid YAML in column 9 (did not find expected ',' or '}'); expected YAML; inside",
         ),
         ("a: 1\n---\nb: 2\n", "2: found a second YAML document; expected only one"),
         (
@@ -36,9 +36,9 @@ def complaint_of(text: str) -> str:
         ),
         ("agents: !secret x\n", "1: found the tag '!secret'; expected plain YAML"),
         ("agents: !!set {a, b}\n", "1: found the tag '!!set'; expected plain YAML"),
-        ("agents: !!int x\n", "1: found a value that its tag !!int does not fit; expected one it fits"),
-        ("agents: !!int ''\n", "1: found a value that its tag !!int does not fit; expected one it fits"),
-        ("agents: !!bool maybe\n", "1: found a value that its tag !!bool does not fit; expected one it fits"),
+        ("agents: !!int x\n", "1: found a value that does not fit its tag !!int; expected one that fits"),
+        ("agents: !!int ''\n", "1: found a value that does not fit its tag !!int; expected one that fits"),
+        ("agents: !!bool maybe\n", "1: found a value that does not fit its tag !!bool; expected one that fits"),
         ("agents: *a\n", "1: found an alias (*name); expected its anchor (&name) in a line before"),
         ("agents: &a [*a]\n", "1: found an alias inside its own anchor; expected"),
         ("? [a]\n: b\nagents: [{backend: {type: ollama, model: m}}]\n", "1: found a list as a key; expected a text"),

@@ -134,7 +134,7 @@ def test_the_table_has_rounds_down_and_agents_across() -> None:
         (Status.DONE, "agent1.1, 1 call"),
     ]
     assert shown[1] == [
-        [(Status.DONE, "voted agent1"), (Status.SKIPPED, "vote void by agent2.2")],
+        [(Status.DONE, "voted agent1"), (Status.SKIPPED, "vote voided by agent2.2")],
         [(Status.DONE, "agent2.2, 1 call")],
     ]
     assert shown[2] == [[(Status.DONE, "voted agent2")], [(Status.DONE, "voted agent2")]]
@@ -155,7 +155,7 @@ def test_a_restart_begins_a_new_part_of_the_table_and_remembers_the_labels() -> 
     before, after = coordination_table(log)
     assert before.note == ""
     assert after.note == "resumed after an interruption"
-    assert after.rows[-1].cells[0][-1].text == "vote void by agent2.1"
+    assert after.rows[-1].cells[0][-1].text == "vote voided by agent2.1"
 
 
 def test_wanted_changes_begin_a_part_that_says_so() -> None:

@@ -153,7 +153,7 @@ def test_a_value_may_come_from_a_variable() -> None:
         ("{$.amount: {at_most: lots}}", "found at_most with a text; expected a number"),
         ("{$.amount: {under: 5}}", "found the comparison 'under'; expected equals"),
         ("{$.amount: {in: 5}}", "expected a list of 1 to 200"),
-        ("{$.amount: {longest: -1}}", "expected a whole number from 0"),
+        ("{$.amount: {longest: -1}}", "expected a whole number of 0 or more"),
         ("{$.a: {present: maybe}}", "expected true or false"),
         ("{place: {at_most: 5}}", "expected equals, not, in, not_in or matches for place"),
         ("{$..a: 5}", "found the path '$..a'"),

@@ -110,7 +110,7 @@ def test_of_two_rulings_the_stricter_effect_and_all_needs_are_left() -> None:
         ),
         (
             "effect: ask, approvers: {required: 2, channel: C012345}",
-            "channel: found a channel of nobody; expected roles",
+            "channel: found a channel without roles or users; expected roles",
         ),
         ("effect: ask, expires: soon", "expires: found 'soon'; expected a time"),
         (
