@@ -1,5 +1,6 @@
 """How every test runs: on asyncio, in an environment that is the same everywhere, with the search that HYPOTHESIS_PROFILE names."""
 
+import gc
 import os
 import time
 from collections.abc import Generator
@@ -9,6 +10,8 @@ from coverage import Coverage
 from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
 from tests.surroundings import clear
+
+gc.disable()  # While tests are collected hardly anything becomes garbage; see below.
 
 # A machine that does much else at once is no mistake of the code: no search fails for its time.
 ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -46,6 +49,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     finally:
         measuring.start()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Collect garbage of the tests alone: half a million objects of libraries would be visited again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

@@ -183,14 +183,13 @@ def _settle(order: Order, descriptors: list[int]) -> None:
 
 
 def main() -> None:
-    """Load, say so, and fork until the other side closes."""
+    """Load, and fork until the other side closes."""
     control, listener = (socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:])
     gc.disable()
     load()
     if (measuring := Coverage.current()) is not None:
         measuring.save()  # Each fork goes on measuring, and has a file of its own for what it adds.
     gc.freeze()
-    control.send(b"ready")
     order = child_of(control, listener)
     if order is not None:
         gc.enable()

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from tests.fork_server import LARGEST, Order
+from tests.fork_server import Order
 
 ROOT = Path(__file__).parents[1]
 READ_AT_START = ("LC_CTYPE", "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS")
@@ -120,9 +120,14 @@ def start(
     folder: Path = ROOT,
     is_strict: bool = False,
     forgets: Sequence[str] = (),
+    shares_errors: bool = False,
 ) -> Forked:
-    """Start a module as a program that reads nothing and is read through pipes."""
-    (out, their_out), (err, their_err) = os.pipe(), os.pipe()
+    """Start a module as a program that reads nothing and is read through pipes.
+
+    What it says on its standard error can be read too, or goes where ours goes.
+    """
+    out, their_out = os.pipe()
+    err, their_err = (None, os.dup(2)) if shares_errors else os.pipe()
     order = Order(
         module=module,
         arguments=list(arguments),
@@ -134,8 +139,8 @@ def start(
         ends_with_caller=False,
     )
     nothing = os.open(os.devnull, os.O_RDONLY)
-    streams = os.fdopen(out, encoding="utf-8"), os.fdopen(err, encoding="utf-8")
-    return _ordered(order, (nothing, their_out, their_err), *streams)
+    errors = None if err is None else os.fdopen(err, encoding="utf-8")
+    return _ordered(order, (nothing, their_out, their_err), os.fdopen(out, encoding="utf-8"), errors)
 
 
 def start_on_terminal(module: str, arguments: Sequence[str], *, environ: Mapping[str, str], terminal: int) -> Forked:
@@ -208,7 +213,7 @@ class Server:
 
 @functools.cache
 def _server() -> Server:
-    """The server of this process, which ends with it."""
+    """The server of this process, which ends with it. Orders may be given while it still imports: it takes them later."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     folder = Path(tempfile.mkdtemp(prefix="fork-server-"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -226,9 +231,6 @@ def _server() -> Server:
         _LAUNCHER.format(python=sys.executable, read_at_start=READ_AT_START, address=str(folder / "orders"))
     )
     launcher.chmod(0o700)
-    ours.settimeout(60)
-    assert ours.recv(LARGEST) == b"ready", "the fork server did not start"
-    ours.settimeout(None)
 
     def end() -> None:
         ours.close()

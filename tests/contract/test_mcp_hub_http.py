@@ -112,7 +112,7 @@ async def test_a_server_that_stops_before_the_call_did_not_get_it(hub: McpHub, c
         executor = approving(hub, [http(port)])
         assert await executor.definition_digest("world", "write") is not None
         process.kill()
-        await process.wait()
+        process.wait()
         with pytest.raises(CallNotSentError, match="can't be reached"):
             await executor.call(planned(), "key")
         with pytest.raises(ToolServerError, match="can't be reached"):

@@ -83,25 +83,16 @@ def approving(hub: ToolHub, specs: Sequence[ServerSpec], caller: Caller | None =
 
 
 @asynccontextmanager
-async def listening(program: str, *args: object) -> AsyncGenerator[tuple[int, asyncio.subprocess.Process]]:
+async def listening(program: str, *args: object) -> AsyncGenerator[tuple[int, forked.Forked]]:
     """A program that serves HTTP and prints its port first."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        f"tests.servers.{program}",
-        *(str(each) for each in args),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(60):
-            yield int(await process.stdout.readline()), process
-    finally:
-        with suppress(ProcessLookupError):
+    given = [str(each) for each in args]
+    with forked.start(f"tests.servers.{program}", *given, environ=os.environ, shares_errors=True) as process:
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(60):
+                yield int(await asyncio.to_thread(process.stdout.readline)), process
+        finally:
             process.kill()
-        await process.wait()
 
 
 def writer(file: Path) -> Sequence[Message]:

@@ -71,7 +71,7 @@ async def test_a_remote_server_that_starts_again_with_another_definition_runs_no
         executor = hub.executor([http(port)])
         assert await executor.definition_digest("world", "write") == call.definition
         process.kill()
-        await process.wait()
+        process.wait()
     async with listening("mcp_lives", *given, port, sessions[1]):
         with pytest.raises(CallNotSentError):
             await executor.call(call, "key")
