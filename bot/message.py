@@ -164,6 +164,7 @@ class Action(StrEnum):
     SELECT = "select"
     EDIT = "edit"
     GRANT = "grant"
+    BREAK_GLASS = "break_glass"
     WITHDRAW = "withdraw"
     CHANGE_THIS = "change_this"
     START_NEW = "start_new"
@@ -206,12 +207,13 @@ class FormField:
     """One field of a form that has several; what is filled in goes by its name.
 
     Attributes:
-        sort: one of the options is chosen, a number from 1 to `most` is written, or any of the options are ticked.
+        sort: one of the options is chosen, a number from 1 to `most` or a text of so many characters is written, any of the
+            options are ticked, or the only one must be.
         text: the value of the option that is chosen at first, or the number that is written there.
     """
 
     name: str
-    sort: Literal["choice", "number", "ticks"]
+    sort: Literal["choice", "number", "text", "ticks", "confirm"]
     label: str
     options: tuple[Option, ...] = ()
     text: str = ""
@@ -229,7 +231,7 @@ class TextForm:
         fields: what is filled in, in the place of one text.
     """
 
-    asks: Literal["reason", "change", "answer", "select", "edit", "grant"]
+    asks: Literal["reason", "change", "answer", "select", "edit", "grant", "break_glass"]
     is_required: bool
     options: tuple[Option, ...] = ()
     text: str = ""
@@ -244,6 +246,7 @@ FORMS: Mapping[Action, TextForm] = {
     Action.SELECT: TextForm(asks="select", is_required=True),
     Action.EDIT: TextForm(asks="edit", is_required=False),
     Action.GRANT: TextForm(asks="grant", is_required=True),
+    Action.BREAK_GLASS: TextForm(asks="break_glass", is_required=True),
 }
 """The actions that nobody takes without being asked for words; what a form offers depends on the plan."""
 

@@ -137,6 +137,7 @@ class Case(_Model):
     effect: Effect
     approvers: tuple[_Approvers, ...] | None = None
     grants: bool | None = None
+    break_glass: bool | None = None
 
     @property
     def quorums(self) -> tuple[Quorum, ...] | None:
@@ -182,7 +183,9 @@ class Outcome:
         """Whether this is what is expected, of the effect and of whose approval it takes, where the case says so."""
         quorums = self.case.quorums
         is_granted = self.case.grants in (None, not found.needs.bars_grants)
-        return found.effect is self.case.effect and quorums in (None, found.needs.quorums) and is_granted
+        may_be_alone = self.case.break_glass in (None, not found.needs.bars_break_glass)
+        fits_people = quorums in (None, found.needs.quorums)
+        return found.effect is self.case.effect and fits_people and is_granted and may_be_alone
 
 
 def run_cases(environment: Environment, path: Path) -> tuple[Outcome, ...]:

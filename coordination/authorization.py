@@ -137,6 +137,14 @@ _FIXED: Mapping[Refusal, Text] = {
         "and no "
         "rule of its calls may say grants: false."
     ),
+    Refusal.NO_BREAK_GLASS: Text(
+        "Nobody can use break-glass on this plan: the operator must set approval.break_glass in the configuration, and no "
+        "rule of its calls may say break_glass: false."
+    ),
+    Refusal.OWN_BREAK_GLASS: Text(
+        "You requested this plan, or it follows what you said, so someone else must use break-glass. The operator can "
+        "allow it with requester: true under approval.break_glass."
+    ),
     Refusal.NOT_APPROVED: Text("You have not approved this plan, so there is nothing to withdraw."),
     Refusal.DENIED_NOW: Text(
         "The current rules forbid a call in this plan, so it can't run. Request changes, or reject it."
@@ -181,6 +189,9 @@ def message(refusal: Refusal, state: RunState) -> Text:
         Refusal.ALREADY_DECIDED: Text("Someone has already decided: the run is {state}.", state=_state(state)),
         Refusal.NOT_AN_APPROVER: Text("Only {approvers} can decide on this plan.", approvers=names),
         Refusal.OWN_REQUEST: Text("You made this request, so someone else must decide: {approvers}.", approvers=names),
+        Refusal.NOT_FOR_BREAK_GLASS: Text(
+            "Only {people} can use break-glass on this plan.", people=approvers(policy.alone)
+        ),
         Refusal.OWN_WORDS: Text(
             "This plan follows what you said, so someone else must decide: {approvers}. The "
             "operator can allow it with approval.allow_author.",

@@ -437,7 +437,7 @@ class Guards:
         if not state.vouching:
             return None
         try:
-            lost = await who_may_not(state.plan.policy, state.vouching, self.directory)
+            lost = await who_may_not(state.vouching_rule, state.vouching, self.directory)
         except PersonUnreadableError:
             return self._by_others(state, claim)
         if lost or (state.check is not None and state.check.lost):

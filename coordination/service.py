@@ -41,6 +41,7 @@ from coordination.current_rules import (
 )
 from coordination.domain import events as e
 from coordination.domain import states as s
+from coordination.domain.break_glass import LONGEST_REASON, is_reason
 from coordination.domain.events import RunEvent, Verdict
 from coordination.domain.policy import (
     Authors,
@@ -76,6 +77,11 @@ from coordination.text import Text
 
 MAX_TEXT_CHARACTERS = 4_000
 """Characters of a reason or a wanted change."""
+
+_NO_REASON = Text(
+    "Break-glass needs a reason of 1 to {most} characters. It is posted in the channel and stays in the log.",
+    most=LONGEST_REASON,
+)
 
 _OPEN = ("awaiting_decision", "executing", "needs_human")
 """The kinds of state in which a call may still start."""
@@ -168,6 +174,19 @@ class Coordinator:
                 got stricter.
         """
         return self._decide(run, digest, by, RunAction.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
+
+    async def break_glass(self, run: str, digest: str, by: Person, reason: str) -> RunState:
+        """One person's yes in an emergency, in the place of all that the plan needs, and why. Its rule names who may give it.
+
+        Raises:
+            RefusedError: they may not, they gave no reason or a very long one, or nobody may approve the plan now.
+        """
+        words = reason.strip()
+        if not is_reason(words):
+            raise RefusedError("no_reason", _NO_REASON)
+        return await self._decide(
+            run, digest, by, RunAction.BREAK_GLASS, lambda d: e.ApprovalGiven(by=by, digest=d, break_glass=words)
+        )
 
     def withdraw(self, run: str, digest: str, by: Person) -> Coroutine[Any, Any, RunState]:
         """Take back one's yes to the plan of this digest, as long as there are not enough of them."""
@@ -337,7 +356,7 @@ class Coordinator:
             if not isinstance(state, s.Executing) or not state.waits_for_approvers:
                 return
             try:
-                lost = await who_may_not(state.plan.policy, state.vouching, self._directory)
+                lost = await who_may_not(state.vouching_rule, state.vouching, self._directory)
             except PersonUnreadableError:
                 return  # The worker waits for a while, and somebody may try again.
             event, now = e.ApproversRead(lost=lost), self._clock.now()
@@ -486,7 +505,7 @@ class Coordinator:
         objection = None
         if not isinstance(state, s.AwaitingDecision):
             return
-        if action is RunAction.APPROVE:
+        if action in (RunAction.APPROVE, RunAction.BREAK_GLASS):
             objection = await objection_to_approval(
                 run, state, current, self._directory, spending=self._spending, clock=self._clock
             )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from bot.attached_files import files_in
+from bot.cards.break_glass import may_break_glass
 from bot.cards.error_messages import plain_text
 from bot.cards.grants import grant_menus
 from bot.cards.linked_runs import beginning, not_undone, preset_of
@@ -347,6 +348,7 @@ def _needs(state: s.AwaitingDecision) -> list[RichText]:
         lines.append(catalog.rich("needs.not_authors", who=people(authors)))
     if state.approvals:
         lines.append(given(state.plan.policy, state.approvals))
+    lines += may_break_glass(state.plan.policy)
     return lines + _first_few(_by_day(state)) + _first_few(_by_call(state.plan))
 
 
@@ -390,7 +392,7 @@ def _barred(state: s.AwaitingDecision) -> tuple[Person, ...]:
 
 
 def _buttons(view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ...]) -> tuple[Button, ...]:
-    here = target(view, state.plan)
+    here, break_glass = target(view, state.plan), catalog.text("button.break_glass")
     return (
         Button(
             action=Action.APPROVE,
@@ -410,6 +412,11 @@ def _buttons(view: RunView, state: s.AwaitingDecision, calls: tuple[CallItem, ..
         *(
             [Button(action=Action.WITHDRAW, label=catalog.text("button.withdraw"), target=here)]
             if state.approvals
+            else []
+        ),
+        *(
+            [Button(action=Action.BREAK_GLASS, label=break_glass, target=here, weight="danger", needs_whole_plan=True)]
+            if state.plan.policy.break_glass is not None
             else []
         ),
         Button(action=Action.DETAILS, label=catalog.text("button.details"), target=here),

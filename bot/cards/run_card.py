@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
+from bot.cards.break_glass import broken_glass
 from bot.cards.grants import grant_menus, on_grants
 from bot.cards.known_ids import known_of
 from bot.cards.linked_runs import link_buttons, link_lines
@@ -432,7 +433,8 @@ def _totals(view: RunView) -> list[RichText]:
 def card_for(view: RunView, now: datetime) -> Card:
     """What everybody sees of a run now. Two calls with the same arguments give the same card."""
     card = _card_for(view, now)
-    alerts = [Alert(line=line) for line in (*_doubtful(view), *_unavailable(view))]
+    alerts = [] if view.plan is None else [*broken_glass(view, view.plan)]
+    alerts += [Alert(line=line) for line in (*_doubtful(view), *_unavailable(view))]
     return replace(card, sections=(*alerts, *card.sections)) if alerts else card
 
 

@@ -11,7 +11,7 @@ from coordination.domain.ballot import Ballot
 from coordination.domain.events import ToolRead
 from coordination.domain.grants import GrantUse
 from coordination.domain.plan import Plan
-from coordination.domain.policy import Person
+from coordination.domain.policy import Person, Policy
 from coordination.domain.provenance import Origin, ReadIndex, read_through
 from coordination.domain.transitions import Recorded, evolve
 from coordination.errors import IllegalTransition
@@ -128,6 +128,19 @@ class CallTimes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BreakGlassUse:
+    """Somebody approved a plan alone in an emergency: `seq` is the number of that event, `others` had approved before."""
+
+    seq: int
+    at: datetime
+    by: Person
+    digest: str
+    reason: str
+    policy: Policy
+    others: tuple[Person, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunView:
     """One run, ready to be shown.
 
@@ -146,6 +159,7 @@ class RunView:
         decided_by: the last person whose word moved the run on or ended it.
         restarts: how often a worker took the coordination up again after a crash.
         on_grants: the standing grants that the newest plan was approved by.
+        break_glass: everybody's use of break-glass, of whichever plan.
         place: in the line of its tenant's runs that wait to be planned, from 1; 0: nobody looked. No log says that.
     """
 
@@ -178,6 +192,11 @@ class RunView:
     ended_at: datetime | None = None
     place: int = 0
     on_grants: tuple[GrantUse, ...] = ()
+    break_glass: tuple[BreakGlassUse, ...] = ()
+
+    def broken_glass(self, plan: Plan) -> "BreakGlassUse | None":
+        """The use of break-glass that approved a plan; None: it waits, or as many people as it needs approved it."""
+        return next((each for each in self.break_glass if each.digest == plan.digest), None)
 
     @property
     def request(self) -> e.RunRequested:
@@ -349,6 +368,8 @@ def _with_facts(view: RunView, event: e.RunEvent, at: datetime) -> RunView:
         case e.ApprovalGiven(by=by) | e.ChangesRequested(by=by):
             wished = event if isinstance(event, e.ChangesRequested) else view.wished
             uses = event.grants if isinstance(event, e.ApprovalGiven) else ()
+            if isinstance(event, e.ApprovalGiven):
+                view = _with_break_glass(view, event, at)
             return replace(view, decided_by=by, decided_at=at, wished=wished, on_grants=(*view.on_grants, *uses))
         case e.PlanRejected(by=by):
             return _ended(replace(view, decided_by=by, decided_at=at), at)
@@ -360,6 +381,22 @@ def _with_facts(view: RunView, event: e.RunEvent, at: datetime) -> RunView:
             return _ended(view, at)
         case _:
             return view
+
+
+def _with_break_glass(view: RunView, event: e.ApprovalGiven, at: datetime) -> RunView:
+    if event.break_glass is None or view.plan is None or not isinstance(view.state, s.Executing):
+        return view
+    others = tuple(each for each in view.state.approvals if not each.is_same_as(event.by))
+    use = BreakGlassUse(
+        seq=view.seq,
+        at=at,
+        by=event.by,
+        digest=event.digest,
+        reason=event.break_glass,
+        policy=view.plan.policy,
+        others=others,
+    )
+    return replace(view, break_glass=(*view.break_glass, use))
 
 
 def _ended(view: RunView, at: datetime) -> RunView:

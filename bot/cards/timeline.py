@@ -73,6 +73,7 @@ _Circumstance: TypeAlias = (
 )
 
 _REASON = 300
+_WHY = 1_000
 _RESULT = 160
 _ANSWER = 110
 
@@ -331,10 +332,8 @@ def _decision(
     match event:
         case e.GrantGiven() | e.GrantRevoked():
             return _grant(event, person)
-        case e.ApprovalGiven(digest=digest, grants=uses) if uses:
-            return catalog.rich("timeline.on_grants", grants=on_grants(uses), plan=short(digest))
-        case e.ApprovalGiven(digest=digest):
-            return catalog.rich("timeline.approved", who=person, plan=short(digest))
+        case e.ApprovalGiven():
+            return _approval(event, person)
         case e.ApprovalWithdrawn(digest=digest):
             return catalog.rich("timeline.withdrawn", who=person, plan=short(digest))
         case e.PlanRejected(digest=digest):
@@ -348,6 +347,15 @@ def _decision(
             return _refusal(person, act, refusal)
         case _:
             assert_never(event)
+
+
+def _approval(event: e.ApprovalGiven, person: Mention) -> RichText:
+    plan, reason = short(event.digest), event.break_glass
+    if event.grants:
+        return catalog.rich("timeline.on_grants", grants=on_grants(event.grants), plan=plan)
+    if reason is not None:
+        return catalog.rich("timeline.break_glass", who=person, plan=plan, reason=one_line(reason, _WHY))
+    return catalog.rich("timeline.approved", who=person, plan=plan)
 
 
 def _grant(event: e.GrantGiven | e.GrantRevoked, person: Mention) -> RichText:

@@ -211,9 +211,9 @@ async def rule_here(
 async def names_here(
     chosen: Chosen, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]
 ) -> Policy | None:
-    """The same with everybody whom single rules for tools name besides: whose names have to become ids."""
+    """The same with everybody whom single rules for tools and break-glass name besides: whose names have to become ids."""
     rule = await rule_here(chosen, channel, channel_settings)
-    return None if rule is None else replace(rule, quorums=quorums_in(await asyncio.to_thread(_profile_of, chosen)))
+    return None if rule is None else replace(rule, quorums=named_in(await asyncio.to_thread(_profile_of, chosen)))
 
 
 def quorums_in(profile: RunProfile) -> tuple[Quorum, ...]:
@@ -226,8 +226,15 @@ def quorums_in(profile: RunProfile) -> tuple[Quorum, ...]:
     )
 
 
+def named_in(profile: RunProfile) -> tuple[Quorum, ...]:
+    """Everybody who is named besides the approvers of any plan: by the rules for tools, and for break-glass."""
+    rule = profile.policy.break_glass
+    alone = () if rule is None else (Quorum(roles=rule.roles, users=rule.users),)
+    return (*quorums_in(profile), *alone)
+
+
 def renamed(profile: RunProfile, name: Callable[[str, str], str]) -> RunProfile:
-    """The same with what `name` makes of the roles and users of its rules for tools, by (kind, name)."""
+    """The same with what `name` makes of the roles and users of its rules for tools and break-glass, by (kind, name)."""
 
     def of(each: Quorum) -> Quorum:
         roles, users = (name("role", role) for role in each.roles), (name("user", user) for user in each.users)
@@ -243,7 +250,9 @@ def renamed(profile: RunProfile, name: Callable[[str, str], str]) -> RunProfile:
         return replace(rule, needs=needed(rule.needs), if_from_read=more)
 
     agents = tuple(replace(agent, rules=tuple(by_rule(rule) for rule in agent.rules)) for agent in profile.agents)
-    return replace(profile, agents=agents)
+    alone = profile.policy.break_glass
+    policy = replace(profile.policy, break_glass=None if alone is None else alone.renamed(name))
+    return replace(profile, agents=agents, policy=policy)
 
 
 def check_readable(path: Path) -> None:
@@ -274,5 +283,5 @@ def text_here(text: str, origin: str, channel: str, channel_settings: Mapping[tu
     approvers = approvers_here(channel, channel_settings)
     profile = parse(text, origin=origin, environ=None).profile(allow_requester_default=False)
     rule = profile.policy if approvers is None else narrowed(profile.policy, approvers)
-    rule = replace(rule, quorums=quorums_in(profile))
+    rule = replace(rule, quorums=named_in(profile))
     return with_approvers(text, by_id(approvers, with_pins(rule, pins_in(channel_settings)), rule))

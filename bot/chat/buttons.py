@@ -1,9 +1,10 @@
 """Clicks: what an opaque id stands for, whether it still counts, what it needs first, and what it does."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from bot.cards.break_glass import break_glass_form, reason_in
 from bot.cards.grants import given_line, grant_form, grant_terms
 from bot.cards.linked_runs import LINK_ACTIONS
 from bot.cards.parts import mention
@@ -53,6 +54,7 @@ _WRITTEN = {
     Action.SELECT: RunAction.CHANGE,
     Action.EDIT: RunAction.CHANGE,
     Action.GRANT: RunAction.GRANT,
+    Action.BREAK_GLASS: RunAction.BREAK_GLASS,
 }
 """What is done with the words of each window."""
 _ID_SHOWN = 40
@@ -118,7 +120,7 @@ class ButtonHandler:
     async def _grant(self, by: Person, known: ButtonRecord, request: PressButton | SubmitText) -> Reply:
         """Allow calls like the chosen one, for the time and the number that were filled in."""
         plan = await self.coordinator.grants.check(known.run, known.digest, by)
-        terms = grant_terms(plan, request.choice, request.fields if isinstance(request, SubmitText) else {})
+        terms = grant_terms(plan, request.choice, _fields_of(request))
         grant = await self.coordinator.grants.give(
             known.run, known.digest, by, terms.index, lasts=terms.lasts, most=terms.most, free=terms.free
         )
@@ -217,6 +219,8 @@ class ButtonHandler:
         """A form with what it offers of the plan."""
         if form.asks == "select":
             return selection_form(await self._plan(known, by))
+        if form.asks == "break_glass":
+            return break_glass_form(await self._plan(known, by))
         return edit_form(await self._argument(known, by, choice)) if form.asks == "edit" else form
 
     async def _plan(self, known: ButtonRecord, by: Person) -> Plan:
@@ -345,6 +349,8 @@ class ButtonHandler:
                 return people.approve(run, digest, by)
             case Action.REJECT:
                 return people.reject(run, digest, by, text)
+            case Action.BREAK_GLASS:
+                return people.break_glass(run, digest, by, reason_in(_fields_of(request)))
             case Action.CHANGE_THIS:
                 return people.request_changes(run, digest, by, words_of(known)[0])
             case Action.CHANGE | Action.CHOOSE | Action.SELECT | Action.EDIT:
@@ -421,3 +427,8 @@ def _is_here(card: CardRecord, place: ChannelRef) -> bool:
 
 def _agent(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
+
+
+def _fields_of(request: PressButton | SubmitText) -> Mapping[str, str]:
+    """What was filled in; a click alone fills in nothing."""
+    return request.fields if isinstance(request, SubmitText) else {}

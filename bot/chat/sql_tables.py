@@ -199,6 +199,7 @@ cards = sa.Table(
     sa.Column("language", sa.Text, nullable=False, server_default=""),
     sa.Column("story_message", sa.Text, nullable=False, server_default=""),
     sa.Column("story_from", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("announced", sa.Integer, nullable=False, server_default="0"),
     sa.Index("cards_by_state", "surface", "state"),
     sa.Index("cards_by_tenant", "tenant", "state", "asked_at"),
     sa.Index("cards_by_requester", "tenant", "requester", "asked_at"),

@@ -94,6 +94,7 @@ class CardRecord:
         story: the thread that tells the story, once it is open.
         story_message: the message in it that tells the story now, and is edited; empty: the next one is not known to stand.
         story_from: the number of the last event before those that this message tells.
+        announced: the number of the last event that was told by a message of its own because somebody used break-glass.
         told: the number of the last event that the story has told.
         reminded: the reminder that was sent last; None: none was.
         stale: messages that should say that they are superseded.
@@ -119,6 +120,7 @@ class CardRecord:
     language: str = ""
     story_message: str = ""
     story_from: int = 0
+    announced: int = 0
 
     @property
     def story_start(self) -> int:

@@ -147,9 +147,15 @@ def _field(field: FormField) -> "_Ticks | discord.ui.TextInput[discord.ui.Modal]
     match field.sort:
         case "ticks":
             return _ticks(field.name, field.options, least=0, is_ticked=False)
+        case "confirm":
+            return _ticks(field.name, field.options, least=1, is_ticked=False)
         case "number":
             return discord.ui.TextInput(
                 custom_id=field.name, style=discord.TextStyle.short, default=field.text, max_length=len(str(field.most))
+            )
+        case "text":
+            return discord.ui.TextInput(
+                custom_id=field.name, style=discord.TextStyle.paragraph, min_length=1, max_length=field.most
             )
         case "choice":
             select: discord.ui.Select[discord.ui.Modal] = discord.ui.Select(custom_id=field.name, required=True)

@@ -98,12 +98,14 @@ def _fields(form: TextForm, title: str) -> list[Block]:
 
 def _element(field: FormField) -> Block:
     match field.sort:
-        case "ticks":
+        case "ticks" | "confirm":
             options = _options(field.options)
             return {"type": _ticks(options), "options": options}
         case "number":
             bounds = {"min_value": "1", "max_value": str(field.most)}
             return {"type": "number_input", "is_decimal_allowed": False, **bounds, "initial_value": field.text}
+        case "text":
+            return {"type": "plain_text_input", "multiline": True, "min_length": 1, "max_length": field.most}
         case "choice":
             options = _options(field.options)
             first = next(each for each in options if each["value"] == field.text)

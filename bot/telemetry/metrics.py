@@ -40,6 +40,11 @@ CARD_LAG = Metric(
 EVENTS = Metric(
     name="massgen_bot_events_total", kind="counter", meaning="Events that this process wrote.", labels=("kind",)
 )
+BREAK_GLASS = Metric(
+    name="massgen_bot_break_glass_total",
+    kind="counter",
+    meaning="Plans that somebody approved alone with break-glass in this process.",
+)
 TOKENS = Metric(
     name="massgen_bot_tokens_total",
     kind="counter",
@@ -60,7 +65,7 @@ TOOL_SECONDS = Metric(
 )
 BUILD = Metric(name="massgen_bot_build_info", kind="gauge", meaning="The version that runs here.", labels=("version",))
 
-ALL = (READY, RUNS, QUEUED, WORKERS, CARD_LAG, EVENTS, TOKENS, MODEL_SECONDS, TOOL_SECONDS, BUILD)
+ALL = (READY, RUNS, QUEUED, WORKERS, CARD_LAG, EVENTS, BREAK_GLASS, TOKENS, MODEL_SECONDS, TOOL_SECONDS, BUILD)
 """Every metric that is served."""
 
 
@@ -97,6 +102,7 @@ class Counters:
 
 PROCESS = Counters()
 """What this process counts."""
+PROCESS.add(BREAK_GLASS, by=0.0)  # An increase is only seen of what was there before.
 
 
 def metrics_page(counters: Counters, problems: Mapping[str, str], overview: Overview | None) -> str:

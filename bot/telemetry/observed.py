@@ -6,12 +6,13 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bot.telemetry.metrics import EVENTS, MODEL_SECONDS, PROCESS, TOKENS, TOOL_SECONDS
+from bot.telemetry.metrics import BREAK_GLASS, EVENTS, MODEL_SECONDS, PROCESS, TOKENS, TOOL_SECONDS
 from bot.telemetry.spans import begin_turn, model_span, tool_span, traced_events
 from coordination.config import BackendSettings
 from coordination.config.providers import provider_at
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import JsonObject
+from coordination.domain.events import ApprovalGiven
 from coordination.domain.plan import PlannedCall
 from coordination.domain.transitions import Recorded
 from coordination.errors import ModelError
@@ -38,6 +39,8 @@ def count_events(run: str, records: Sequence[Recorded]) -> None:
     traced_events(run, records)
     for recorded in records:
         PROCESS.add(EVENTS, recorded.event.kind)
+        if isinstance(recorded.event, ApprovalGiven) and recorded.event.break_glass is not None:
+            PROCESS.add(BREAK_GLASS)
         _log.info("event", extra={"run": run, "seq": recorded.seq, "kind": recorded.event.kind})
 
 

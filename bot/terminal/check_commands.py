@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot.cards.break_glass import may_break_glass
 from bot.cards.parts import approvers
 from bot.cards.text import one_line, visible
 from bot.chat.approvals_channel import routed
@@ -87,7 +88,8 @@ def _summary(console: Console, checked: Checked) -> Table:
     servers: list[str] = [
         catalog.text(_state_of(server, checked), server=visible(server)) for server in checked.servers
     ]
-    lines = (approvers(checked.policy), *routed(replace(checked.policy, quorums=checked.quorums)))
+    routes = routed(replace(checked.policy, quorums=checked.quorums))
+    lines = (approvers(checked.policy), *may_break_glass(checked.policy), *routes)
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
         "servers": servers or [catalog.text("check.no_servers")],

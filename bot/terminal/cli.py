@@ -174,10 +174,18 @@ def _resume(name: RunName, *, events: Emits = False) -> int:
 
 @app.command("approve", help=_help("help.approve"))
 @reported
-def _approve(name: RunName, *, digest: Digest = "", events: Emits = False) -> int:
+def _approve(
+    name: RunName,
+    *,
+    digest: Digest = "",
+    events: Emits = False,
+    break_glass: Annotated[
+        str | None, typer.Option("--break-glass", metavar="REASON", help=_help("help.break_glass"))
+    ] = None,
+) -> int:
     from bot.terminal import run_commands
 
-    return run_commands.approve(_context, name, digest=digest, emits=events)
+    return run_commands.approve(_context, name, digest=digest, emits=events, break_glass=break_glass)
 
 
 @app.command("reject", help=_help("help.reject"))

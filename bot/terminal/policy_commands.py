@@ -94,6 +94,8 @@ def _needed(needs: Needs) -> list[str]:
         lines.append(catalog.text("policy.bars_author"))
     if needs.bars_grants:
         lines.append(catalog.text("policy.bars_grants"))
+    if needs.bars_break_glass:
+        lines.append(catalog.text("policy.bars_break_glass"))
     if needs.per_plan:
         lines.append(catalog.text("policy.per_plan", most=min(most for _, most in needs.per_plan)))
     if needs.per_day:

@@ -33,6 +33,13 @@ class Reject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BreakGlass:
+    """A yes in an emergency, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """Words for the agents."""
 
@@ -84,7 +91,7 @@ class Reply:
     text: str
 
 
-Decision: TypeAlias = Approve | Reject | Change | Reply | Choose | Select | Resolve | Stop
+Decision: TypeAlias = Approve | BreakGlass | Reject | Change | Reply | Choose | Select | Resolve | Stop
 Answer: TypeAlias = "Decision | Details | Back | Question"
 
 
@@ -138,6 +145,8 @@ class LineQuestion:
                 return Reply(text=typed)
             case "select":
                 return Select(numbers=typed)
+            case "break_glass":
+                return BreakGlass(reason=typed)
             case "edit" | "grant":
                 return Back()
 

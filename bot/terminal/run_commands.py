@@ -135,15 +135,23 @@ def resume(context: CliContext, name: str, *, emits: bool) -> Exit:
     return run_interactively(context, begin, emits=emits)
 
 
-def approve(context: CliContext, name: str, *, digest: str, emits: bool) -> Exit:
-    """A yes to the plan that is shown, or to the one of the given digest; then stay until the calls have run."""
+def approve(context: CliContext, name: str, *, digest: str, emits: bool, break_glass: str | None = None) -> Exit:
+    """A yes to the plan that is shown, or to the one of the given digest; then stay until the calls have run.
+
+    `break_glass` is the reason of somebody who approves alone in an emergency; None: they do not.
+    """
     require_person(context.environment)
+    by = console_person()
 
     async def begin(application: Application) -> str:
         run = await named_run(application.log, name)
         view = await _shown(context, application, run, is_for_people=not emits)
+        people, shown = application.coordinator, digest_of(digest, view)
         try:
-            await application.coordinator.approve(run, digest_of(digest, view), console_person())
+            if break_glass is None:
+                await people.approve(run, shown, by)
+            else:
+                await people.break_glass(run, shown, by, break_glass)
         except RefusedError as error:
             state = await _told_why(context, application, run, error)
             if error.refusal != Refusal.ALREADY_DECIDED or isinstance(state, s.Rejected):

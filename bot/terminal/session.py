@@ -209,7 +209,17 @@ class InteractiveSession:
             case q.Details():
                 self._screen.explain(view, await self._log.read(view.run))
                 await self._stand(view)
-            case q.Approve() | q.Reject() | q.Change() | q.Reply() | q.Choose() | q.Select() | q.Resolve() | q.Stop():
+            case (
+                q.Approve()
+                | q.BreakGlass()
+                | q.Reject()
+                | q.Change()
+                | q.Reply()
+                | q.Choose()
+                | q.Select()
+                | q.Resolve()
+                | q.Stop()
+            ):
                 if not await self._try(view, self._decide(view, answer)):
                     await self._stand(view)
             case _:
@@ -229,6 +239,8 @@ class InteractiveSession:
         match answer:
             case q.Approve():
                 return await self._coordinator.approve(run, digest, by)
+            case q.BreakGlass(reason=reason):
+                return await self._coordinator.break_glass(run, digest, by, reason)
             case q.Reject(reason=reason):
                 return await self._coordinator.reject(run, digest, by, reason)
             case q.Change() | q.Choose() | q.Select():

@@ -381,4 +381,5 @@ def _policy(approval: ApprovalKeys, over: str) -> Policy:
         approvals_channel=approval.channel,
         shows_private=approval.channel_shows_private,
         allow_grants=approval.grants,
+        break_glass=None if approval.break_glass is None else approval.break_glass.rule,
     )

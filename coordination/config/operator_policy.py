@@ -28,10 +28,19 @@ _SHORT = 16
 
 
 class OperatorRules(Section):
-    """A file of the operator's rules: `tools`, as in a configuration; with `grants: false` no standing grant counts anywhere."""
+    """A file of the operator's rules: `tools`, as in a configuration.
+
+    With `grants: false` no standing grant counts anywhere, with `break_glass: false` nobody approves alone in an emergency.
+    """
 
     tools: Sections[RuleKeys] = ()
     grants: Flag = True
+    break_glass: Flag = True
+
+    @property
+    def barred(self) -> Needs:
+        """What no plan may have, whatever its calls are."""
+        return Needs(bars_grants=not self.grants, bars_break_glass=not self.break_glass)
 
 
 def operator_rules(text: str, origin: str = OPERATOR_POLICY) -> tuple[Rule, ...]:
@@ -49,11 +58,11 @@ def operator_rules(text: str, origin: str = OPERATOR_POLICY) -> tuple[Rule, ...]
         raise ConfigError(report.render())
     file = OperatorRules.model_validate(root, context=Reading(report))
     rules, _ = read_rules(file.tools, None, report)
-    if not file.grants:
-        barred = Needs(bars_grants=True)
+    if file.barred:
+        source = ", ".join(key for key in ("grants", "break_glass") if getattr(file, key) is False)
         rules = (
-            *(replace(each, needs=each.needs.and_also(barred)) for each in rules),
-            Rule(match="*", effect=Effect.READ, source="grants", needs=barred),
+            *(replace(each, needs=each.needs.and_also(file.barred)) for each in rules),
+            Rule(match="*", effect=Effect.READ, source=source, needs=file.barred),
         )
     report.raise_if_any()
     return tuple(replace(each, source=f"{OPERATOR_POLICY} {each.source}", is_operators=True) for each in rules)

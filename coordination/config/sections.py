@@ -39,6 +39,7 @@ from coordination.config.tool_needs import ArgumentPath, FromRead, RuleApprovers
 from coordination.config.tool_previews import PreconditionKeys, ShownBefore
 from coordination.config.tool_undo import UndoKeys
 from coordination.config.yaml_tree import Listing, Node, Table, is_absent, kind_of
+from coordination.domain.break_glass import BreakGlass
 from coordination.domain.preview import Preview
 from coordination.domain.quorums import Needs
 from coordination.domain.tool_rules import NOTHING_MORE, IfFromRead
@@ -267,6 +268,7 @@ class RuleKeys(Section):
     per_day: Annotated[StrictInt, Field(ge=1, le=100_000), AsTyped] | None = None
     requires_read: ArgumentPath | None = None
     grants: Flag | None = None
+    break_glass: Flag | None = None
     if_from_read: FromRead | None = None
     preview: ShownBefore | None = None
     preconditions: Sections[PreconditionKeys] = ()
@@ -286,6 +288,7 @@ class RuleKeys(Section):
             per_day=self.per_day,
             requires_read=self.requires_read,
             bars_grants=self.grants is False,
+            bars_break_glass=self.break_glass is False,
         )
 
     @property
@@ -308,9 +311,8 @@ class RuleKeys(Section):
 
     @override
     def is_coherent(self, report: Diagnostics) -> bool:
-        about_people = [
-            key for key in ("approvers", "expires", "requester", "author", "grants") if key in self.model_fields_set
-        ]
+        of_people = ("approvers", "expires", "requester", "author", "grants", "break_glass")
+        about_people = [key for key in of_people if key in self.model_fields_set]
         keys = ("per_plan", "per_day", "requires_read", "if_from_read", "preview", "preconditions", "undo")
         about_calls = [key for key in keys if key in self.model_fields_set]
         for key in [*(about_people if self.effect != "ask" else []), *(about_calls if self.is_fixed else [])]:
@@ -326,6 +328,10 @@ class RuleKeys(Section):
         if self.grants:
             found = Text("grants: true, but a rule can only forbid that")
             report.expect(self.table.place_of("grants"), found, Text("grants: false, or grants: true under approval"))
+        if self.break_glass:
+            found = Text("break_glass: true, but a rule can only forbid that")
+            expected = Text("break_glass: false, or break_glass under approval with the people who may")
+            report.expect(self.table.place_of("break_glass"), found, expected)
         check_met(self.needs, self.table.place_of("approvers"), report)
         check_met(self.needs.and_also(self.what_if_from_read.needs), self.table.place_of("if_from_read"), report)
         return True
@@ -344,6 +350,28 @@ class ApproverKeys(Section):
     users: OneLines = ()
 
 
+class BreakGlassKeys(Section):
+    """Who may approve a plan alone in an emergency."""
+
+    title = "approval.break_glass"
+    kind = Text("a mapping with roles or users")
+    holds_in_part = False
+    roles: OneLines = ()
+    users: OneLines = ()
+    requester: Flag = False
+
+    @override
+    def is_coherent(self, report: Diagnostics) -> bool:
+        if not self.roles and not self.users:
+            report.expect(self.table.place, Text("break_glass that names nobody"), Text("roles or users"))
+        return True
+
+    @property
+    def rule(self) -> BreakGlass | None:
+        """The same as a rule."""
+        return BreakGlass(roles=self.roles, users=self.users, allow_requester=self.requester).or_nothing
+
+
 class ApprovalKeys(Section):
     """How a plan gets approved."""
 
@@ -357,6 +385,7 @@ class ApprovalKeys(Section):
     channel: OneLine = ""
     channel_shows_private: Flag = False
     grants: Flag = False
+    break_glass: BreakGlassKeys | None = None
     expires_after: Annotated[String, AfterValidator(duration)] = "24h"
 
     @override

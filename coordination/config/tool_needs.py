@@ -109,6 +109,7 @@ def needs_of(
     per_day: int | None = None,
     requires_read: str | None = None,
     bars_grants: bool = False,
+    bars_break_glass: bool = False,
 ) -> Needs:
     """What a rule with these keys asks for."""
     quorums = [
@@ -129,6 +130,7 @@ def needs_of(
         per_plan=() if per_plan is None else ((_name(match, when), per_plan),),
         read_first=() if requires_read is None else (requires_read,),
         bars_grants=bars_grants,
+        bars_break_glass=bars_break_glass,
     )
 
 

@@ -336,12 +336,14 @@ class RunAnswered:
 class ApprovalGiven:
     """One person's yes to one digest. The last one that the policy requires starts the execution.
 
-    `grants` are the standing grants that it stands on, where they said yes before there was this plan.
+    `grants` are the standing grants that it stands on, where they said yes before there was this plan. `break_glass` is the
+    reason of somebody who approved alone in an emergency; None: they did not.
     """
 
     by: Person
     digest: str
     grants: tuple[GrantUse, ...] = ()
+    break_glass: str | None = None
     kind: Literal["approval_given"] = "approval_given"
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from coordination.domain import events as e
 from coordination.domain import states as s
+from coordination.domain.break_glass import is_reason
 from coordination.domain.canonical_json import Json, canonical, is_canonical_object, parse
 from coordination.domain.conditions import at_path, steps_of, unread
 from coordination.domain.plan import Plan, PlannedCall, only, over_cap, paths_wanted, without_dependents
@@ -45,6 +46,19 @@ def check_decision(state: _WithPlan, action: RunAction, by: Person, at: datetime
     )
     if refusal is not None:
         raise IllegalTransition(f"{by.name} may not {action} this plan: {refusal}")
+
+
+def check_break_glass(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) -> None:
+    """Make sure that a person may approve alone in an emergency, and said why.
+
+    Raises:
+        IllegalTransition: the rules of the plan refuse it, there is no reason, or it stands on grants.
+    """
+    check_decision(state, RunAction.BREAK_GLASS, event.by, at)
+    if event.break_glass is None or not is_reason(event.break_glass):
+        raise IllegalTransition(f"{event.by.name} approves alone, and the log does not say why")
+    if event.grants or state.granted:
+        raise IllegalTransition("a person approves alone on standing grants")
 
 
 def check_stop(state: s.RunState, by: Person) -> None:

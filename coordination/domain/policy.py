@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from coordination.domain.break_glass import BreakGlass
 from coordination.domain.canonical_json import Json
 from coordination.domain.quorums import Needs, Quorum, seated, union
 
@@ -95,12 +96,16 @@ class Refusal(StrEnum):
     NOT_ASKED = "not_asked"
     NOT_APPROVED = "not_approved"
     NO_GRANTS = "no_grants"
+    NO_BREAK_GLASS = "no_break_glass"
+    NOT_FOR_BREAK_GLASS = "not_for_break_glass"
+    OWN_BREAK_GLASS = "own_break_glass"
 
 
 class RunAction(StrEnum):
     """What a person asks of a plan."""
 
     APPROVE = "approve"
+    BREAK_GLASS = "break_glass"
     REJECT = "reject"
     CHANGE = "change"
     WITHDRAW = "withdraw"
@@ -162,6 +167,7 @@ class Policy:
         approvals_channel: the id of the channel in a chat where plans that wait are shown besides; empty: in none.
         shows_private: whether also those are that were asked for where not everybody can read.
         allow_grants: whether standing grants count as their grantors' approvals.
+        break_glass: who may approve alone in an emergency; None: nobody.
     """
 
     roles: tuple[str, ...] = ()
@@ -178,6 +184,7 @@ class Policy:
     approvals_channel: str = ""
     shows_private: bool = False
     allow_grants: bool = False
+    break_glass: BreakGlass | None = None
 
     @property
     def places(self) -> tuple[Quorum, ...]:
@@ -217,6 +224,12 @@ class Policy:
         """This rule with no other place than these."""
         return replace(self, roles=quorum.roles, users=quorum.users, required=quorum.required, quorums=())
 
+    @property
+    def alone(self) -> "Policy":
+        """This rule for whoever approves alone in an emergency, if there is anybody."""
+        rule = self.break_glass
+        return self if rule is None else self.only(Quorum(roles=rule.roles, users=rule.users))
+
     def with_needs(self, needs: Needs) -> "Policy":
         """This rule for a plan with calls that need this besides."""
         everybody = max((each.required for each in needs.quorums if each.is_open), default=0)
@@ -228,6 +241,7 @@ class Policy:
             allow_author=self.allow_author and not needs.bars_author,
             expires_after=expiry,
             allow_grants=self.allow_grants and not needs.bars_grants,
+            break_glass=None if self.break_glass is None else self.break_glass.with_needs(needs),
             quorums=union(self.quorums, [each for each in needs.quorums if not each.is_open]),
         )
 
@@ -252,6 +266,7 @@ class Policy:
             allow_author=self.allow_author and now.allow_author,
             allow_external=self.allow_external and now.allow_external,
             allow_grants=self.allow_grants and now.allow_grants,
+            break_glass=None if self.break_glass is None else self.break_glass.stricter(now.break_glass),
             expires_after=min(self.expires_after, now.expires_after),
             binds_automatic=self.binds_automatic or now.binds_automatic,
             quorums=union(self.quorums, now.quorums),
@@ -266,25 +281,19 @@ class Policy:
             "allow_requester": self.allow_requester,
             "expires_after": self.expires_after,
         }
-        if self.allow_author:
-            fields["allow_author"] = True
-        if self.allow_external:
-            fields["allow_external"] = True
-        if self.binds_automatic:
-            fields["binds_automatic"] = True
-        if self.is_quiet:
-            fields["is_quiet"] = True
-        if self.quorums:
-            fields["quorums"] = [each.as_json() for each in self.quorums]
-        if self.operator:
-            fields["operator"] = self.operator
-        if self.approvals_channel:
-            fields["approvals_channel"] = self.approvals_channel
-        if self.shows_private:
-            fields["shows_private"] = True
-        if self.allow_grants:
-            fields["allow_grants"] = True
-        return fields
+        later: dict[str, Json] = {
+            "allow_author": self.allow_author,
+            "allow_external": self.allow_external,
+            "binds_automatic": self.binds_automatic,
+            "is_quiet": self.is_quiet,
+            "quorums": [each.as_json() for each in self.quorums],
+            "operator": self.operator,
+            "approvals_channel": self.approvals_channel,
+            "shows_private": self.shows_private,
+            "allow_grants": self.allow_grants,
+            "break_glass": None if self.break_glass is None else self.break_glass.as_json(),
+        }
+        return fields | {name: value for name, value in later.items() if value}
 
 
 def judge(
@@ -310,11 +319,22 @@ def judge(
         return None
     if policy.excludes(by):
         return Refusal.EXTERNAL
+    if action is RunAction.BREAK_GLASS:
+        return _judge_break_glass(policy.break_glass, by, authors)
     if not policy.names(by) and not _was_named(policy, by, version):
         return Refusal.NOT_AN_APPROVER
     if action in (RunAction.APPROVE, RunAction.RESOLVE):
         return judge_own(policy, by, authors, version) or _judge_count(policy, action, by, approvals)
     return None
+
+
+def _judge_break_glass(rule: BreakGlass | None, by: Person, authors: Authors) -> Refusal | None:
+    if rule is None:
+        return Refusal.NO_BREAK_GLASS
+    if not rule.names(by):
+        return Refusal.NOT_FOR_BREAK_GLASS
+    is_own = authors.asked(by) or authors.shaped(by)
+    return Refusal.OWN_BREAK_GLASS if is_own and not rule.allow_requester else None
 
 
 def judge_stop(policy: Policy | None, *, by: Person, requester: Person, approvals: Sequence[Person]) -> Refusal | None:

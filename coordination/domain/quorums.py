@@ -72,6 +72,7 @@ class Needs:
         per_plan: so many calls of one rule a plan may have, by the rule's text.
         per_day: so many calls of one rule a tenant may have started in a day (UTC), by the rule's text.
         bars_grants: whether no standing grant may count for a plan with such a call.
+        bars_break_glass: whether nobody may approve a plan with such a call alone in an emergency.
         read_first: the JSON paths of arguments whose values the agent must have read before, from the same server.
     """
 
@@ -83,6 +84,7 @@ class Needs:
     per_day: Caps = ()
     read_first: tuple[str, ...] = ()
     bars_grants: bool = False
+    bars_break_glass: bool = False
 
     def __bool__(self) -> bool:
         """Whether anything is asked for."""
@@ -102,6 +104,7 @@ class Needs:
             per_day=lowest(self.per_day, other.per_day),
             read_first=tuple(sorted({*self.read_first, *other.read_first})),
             bars_grants=self.bars_grants or other.bars_grants,
+            bars_break_glass=self.bars_break_glass or other.bars_break_glass,
         )
 
     def as_json(self) -> Json:
@@ -116,6 +119,7 @@ class Needs:
             "read_first": list(self.read_first),
             **by_day,
             **({"bars_grants": True} if self.bars_grants else {}),
+            **({"bars_break_glass": True} if self.bars_break_glass else {}),
         }
 
 

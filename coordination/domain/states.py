@@ -139,6 +139,7 @@ class Executing:
         check: whether those who had the next call run were read anew, where a worker can't read them itself.
         is_again: whether the next call was made before, with an end that nobody knows, and people had it made again.
         granted: those of the approvals that stand on grants.
+        break_glass_by: who approved alone in an emergency; None: as many as the rule takes approved.
     """
 
     request: RunRequested
@@ -159,6 +160,7 @@ class Executing:
     check: ApproverCheck | None = None
     is_again: bool = False
     granted: tuple[Granted, ...] = ()
+    break_glass_by: Person | None = None
     kind: Literal["executing"] = "executing"
 
     @property
@@ -170,8 +172,16 @@ class Executing:
     @property
     def vouching(self) -> tuple[Person, ...]:
         """The people whose word lets the next call start; what has begun goes on under the word that it began with."""
+        if self.is_untouched and self.break_glass_by is not None:
+            return (self.break_glass_by,)
         given = self.approvals if self.is_untouched else self.resumed_by
         return tuple(person for person in given if not person.is_same_as(policy_actor(self.plan.tenant)))
+
+    @property
+    def vouching_rule(self) -> Policy:
+        """The rule that those people must still fit."""
+        is_alone = self.is_untouched and self.break_glass_by is not None
+        return self.plan.policy.alone if is_alone else self.plan.policy
 
     @property
     def waits_for_approvers(self) -> bool:

@@ -25,6 +25,7 @@ from coordination.domain.day_caps import Caps, lowest
 from coordination.domain.grant_checks import check_grant, granted
 from coordination.domain.judgement import (
     check_again,
+    check_break_glass,
     check_choice,
     check_decision,
     check_final_resolution,
@@ -562,11 +563,14 @@ def _withdraw(state: s.AwaitingDecision, event: e.ApprovalWithdrawn) -> s.Awaiti
 def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) -> s.RunState:
     plan = state.plan
     is_by_policy = event.by.is_same_as(policy_actor(plan.tenant)) and plan.is_automatic
-    if not is_by_policy:
+    is_alone = event.break_glass is not None
+    if is_alone:
+        check_break_glass(state, event, at)
+    elif not is_by_policy:
         check_decision(state, RunAction.APPROVE, event.by, at)
     on_grants = granted(state, event, at)
-    approvals = (*state.approvals, event.by)
-    if len(approvals) < plan.policy.needed and not is_by_policy:
+    approvals = s.with_person(state.approvals, event.by)
+    if len(approvals) < plan.policy.needed and not is_by_policy and not is_alone:
         return replace(state, approvals=approvals, granted=on_grants)
     return s.Executing(
         request=state.request,
@@ -578,4 +582,5 @@ def _approve(state: s.AwaitingDecision, event: e.ApprovalGiven, at: datetime) ->
         approved_at=at,
         frozen_by=state.frozen_by,
         granted=on_grants,
+        break_glass_by=event.by if is_alone else None,
     )

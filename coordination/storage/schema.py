@@ -25,6 +25,7 @@ VERSIONS = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 """Every revision of the schema, oldest first; each has its migration."""
 

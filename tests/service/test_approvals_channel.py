@@ -12,6 +12,7 @@ from bot.chat.platform import ButtonIds, ChannelRef, MessageNotFound, MessageRef
 from bot.chat.store import Done
 from bot.message import Action, Card, Mention
 from coordination.domain import events as e
+from coordination.domain.break_glass import BreakGlass
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Person, Policy
 from coordination.domain.quorums import Needs, Quorum
@@ -284,3 +285,15 @@ def test_a_rule_says_where_its_plans_are_shown() -> None:
     assert "unless" in repr(routed(ROUTED))
     assert "Plans that need " in repr(routed(PAYING)[1])
     assert "even those" in repr(routed(replace(ROUTED, shows_private=True)))
+
+
+async def test_that_somebody_approved_alone_is_told_in_the_channel_of_approvals_too() -> None:
+    platform = ChannelPlatform()
+    harness, digest = await ask(platform, replace(ROUTED, break_glass=BreakGlass(roles=("on-call",))))
+    eve = Person(tenant="here", id="u-eve", name="eve", roles=("on-call",))
+    async with harness.running():
+        await eventually(lambda: len(platform.routed) == 1)
+        await harness.add(RUN, e.ApprovalGiven(by=eve, digest=digest, break_glass="The site is down."))
+        await eventually(lambda: len(platform.said) == 2)
+        await eventually(lambda: harness.store.cards[RUN].announced > 0)
+    assert [place.channel for place, _ in platform.said] == ["c1", APPROVALS]

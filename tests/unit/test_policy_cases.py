@@ -42,8 +42,8 @@ def said(context: CliContext) -> list[str]:
     return (context.stdout.getvalue() + context.stderr.getvalue()).splitlines()
 
 
-def test_there_are_sixteen_policies_to_begin_with() -> None:
-    assert len(RECIPES) == 16
+def test_there_are_seventeen_policies_to_begin_with() -> None:
+    assert len(RECIPES) == 17
 
 
 @pytest.mark.parametrize(("policy", "cases"), [pytest.param(*rest, id=name) for name, *rest in RECIPES])

@@ -3,13 +3,15 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import get_args
 
+from bot.cards.break_glass import break_glass_notice
 from bot.cards.parts import approvers, asked_by
 from bot.cards.run_card import card_for
-from bot.cards.run_view import RunView
+from bot.cards.run_view import BreakGlassUse, RunView
 from bot.cards.text import one_line, visible
 from bot.chat.approvals_channel import channels_of, name_of_copy
 from bot.chat.card_sync.context import SyncContext, place_of, requester_of, timeline_place
@@ -17,7 +19,9 @@ from bot.chat.card_sync.snapshot import ENDED
 from bot.chat.platform import (
     CardTooLarge,
     ChannelRef,
+    FindsText,
     MessageNotFound,
+    MessageRef,
     MissingPermission,
     RateLimited,
     ReachesPeople,
@@ -168,6 +172,44 @@ class Notifier:
             case _:
                 return await self.context.saved(card, card.waking(None))
 
+    async def announce(self, card: CardRecord, view: RunView) -> CardRecord:
+        """Tell everybody, by a message of its own, that somebody approved a plan alone in an emergency.
+
+        One that stands although its answer was lost is found, as far as the product lets us look, or else told again.
+
+        Raises:
+            RateLimited: the product asks for patience.
+            MissingPermission: it can't be told now.
+        """
+        for use in [each for each in view.break_glass if each.seq > card.announced]:
+            notice = await self.context.linked(break_glass_notice(view, use), card)
+            for place in await self._public_places(card):
+                await self._post_once(place, notice, use, f"{card.run}:break-glass:{use.seq}:{place.channel}")
+            card = await self.context.saved(card, replace(card, announced=use.seq))
+        return card
+
+    async def _public_places(self, card: CardRecord) -> list[ChannelRef]:
+        """Where the card stands, and the channels with a copy of it."""
+        copies = await self.context.store.copies(card.run, card.tenant)
+        return [place_of(card), *_places_of([each for each in copies if not each.person]).values()]
+
+    async def _post_once(self, place: ChannelRef, notice: Card, use: BreakGlassUse, once: str) -> None:
+        try:
+            if await self._stands(place, use, once) is None:
+                await self.context.platform.post_text(place, notice, once=once)
+        except (MessageNotFound, CardTooLarge) as error:
+            _log.warning("the use of break-glass can't be told in %s: %s", place.channel, error)
+
+    async def _stands(self, place: ChannelRef, use: BreakGlassUse, once: str) -> MessageRef | None:
+        """The message of an earlier attempt; whoever may not look for it does not find it."""
+        platform = self.context.platform
+        with suppress(MissingPermission):
+            stands = await platform.find(place, once=once, at=use.at)
+            if stands is None and isinstance(platform, FindsText):
+                return await platform.find_text(place, short(use.digest), at=use.at)
+            return stands
+        return None
+
     async def _remind(self, card: CardRecord, notice: Card, audience: "_Audience", sent: Reminded) -> CardRecord:
         """Remembered before it is sent: once each is what people want, and with a lost reminder nothing else is lost."""
         before, notice = card.reminded, await self.context.linked(notice, card)
@@ -260,11 +302,15 @@ class _Audience:
     @property
     def places(self) -> Mapping[str, ChannelRef]:
         """The channels where a copy stands, by their ids."""
-        return {
-            each.channel: ChannelRef(platform=each.platform, tenant=each.tenant, channel=each.channel)
-            for each in self.copies
-            if each.message
-        }
+        return _places_of(self.copies)
+
+
+def _places_of(copies: Sequence[CardCopy]) -> Mapping[str, ChannelRef]:
+    return {
+        each.channel: ChannelRef(platform=each.platform, tenant=each.tenant, channel=each.channel)
+        for each in copies
+        if each.message
+    }
 
 
 def _calls(plan: Plan, places: Mapping[str, ChannelRef]) -> list[tuple[list[str], ChannelRef | None]]:

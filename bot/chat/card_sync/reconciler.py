@@ -317,6 +317,7 @@ class Reconciler:
         self._publisher.alerts = await self._copies.alerts(card, view)
         try:
             card = await self._publisher.publish(card, view, is_check_due=self.is_check_due)
+            card = await self._notifier.announce(card, view)
         except RateLimited:
             await self._copies.sync(card, view)
             raise

@@ -1,0 +1,117 @@
+"""Break-glass in a chat: a window for the reason and a box to tick, for those whom the configuration names."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.chat.service_port import AskForText, PressButton, SubmitText
+from bot.message import Action
+from coordination.domain import states as s
+from coordination.domain.break_glass import LONGEST_REASON
+from coordination.domain.policy import Person
+from tests.builders import ALICE, MALLORY, REQUESTER
+from tests.service.chat_service_harness import TEAM, Answer, ChatServiceHarness, texts
+
+EVE = Person(tenant=REQUESTER.tenant, id="u-eve", name="eve", roles=("on-call",))
+ALONE = TEAM.replace("roles: [ops]}}", "roles: [ops]}, required: 2, break_glass: {roles: [on-call]}}")
+WHY = "The site is down."
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> ChatServiceHarness:
+    harness = ChatServiceHarness(tmp_path)
+    harness.write("team", ALONE)
+    return harness
+
+
+async def broken(harness: ChatServiceHarness, button: str, by: Person = EVE, **fields: str) -> Answer:
+    """Somebody opens the window and fills it in."""
+    answer = await harness.say(PressButton(button=button, message="m-1"), by)
+    if not isinstance(answer.reply, AskForText):
+        return answer
+    given = {"reason": WHY, "confirm": "alone", **fields}
+    return await harness.say(SubmitText(button=button, message="m-1", fields=given), by)
+
+
+async def test_whom_the_configuration_names_runs_the_plan_alone_and_the_card_says_so_for_good(
+    harness: ChatServiceHarness,
+) -> None:
+    run = await harness.ask()
+    assert "In an emergency, on-call can approve alone (break-glass)" in await harness.told(run)
+    button = (await harness.shown(run))[Action.BREAK_GLASS]
+    assert (await broken(harness, button)).private is None
+    assert "eve approved this plan alone" in await harness.told(run)
+    await harness.work()
+    state = await harness.people.state(run)
+    assert isinstance(state, s.Finished)
+    assert (state.approvals, len(harness.world.done)) == ((EVE,), 1)
+    assert "Break-glass: eve approved this plan alone at" in await harness.told(run)
+    assert f"Reason: {WHY}" in await harness.told(run)
+    listed = texts(await harness.admin("audit", value=run))
+    assert "eve used break-glass: approved plan" in listed
+    assert WHY in listed
+
+
+async def test_the_window_has_a_field_for_the_reason_and_a_box_that_must_be_ticked(harness: ChatServiceHarness) -> None:
+    button = (await harness.shown(await harness.ask()))[Action.BREAK_GLASS]
+    answer = await harness.say(PressButton(button=button, message="m-1"), EVE)
+    assert isinstance(answer.reply, AskForText)
+    reason, confirm = answer.reply.form.fields
+    assert (reason.sort, reason.most) == ("text", LONGEST_REASON)
+    assert (confirm.sort, [each.label for each in confirm.options]) == (
+        "confirm",
+        ["I approve 1 call alone, without a second person"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"confirm": ""}, "tick the box"),
+        ({"reason": ""}, "needs a reason"),
+        ({"reason": " \n "}, "needs a reason"),
+        ({"reason": "x" * (LONGEST_REASON + 1)}, "needs a reason of 1 to 1000 characters"),
+    ],
+)
+async def test_without_a_reason_or_the_box_nothing_is_approved(
+    harness: ChatServiceHarness, fields: dict[str, str], said: str
+) -> None:
+    run = await harness.ask()
+    button = (await harness.shown(run))[Action.BREAK_GLASS]
+    assert said in texts(await broken(harness, button, EVE, **fields))
+    state = await harness.people.state(run)
+    assert isinstance(state, s.AwaitingDecision)
+    assert state.approvals == ()
+
+
+@pytest.mark.parametrize(
+    ("by", "said", "refusal"),
+    [
+        (ALICE, "Only on-call can use break-glass on this plan.", "not_for_break_glass"),
+        (MALLORY, "Only on-call can use break-glass on this plan.", "not_for_break_glass"),
+        (replace(REQUESTER, roles=("on-call",)), "someone else must use break-glass", "own_break_glass"),
+    ],
+)
+async def test_the_window_opens_for_nobody_else_and_the_attempt_is_kept(
+    harness: ChatServiceHarness, by: Person, said: str, refusal: str
+) -> None:
+    run = await harness.ask()
+    button = (await harness.shown(run))[Action.BREAK_GLASS]
+    assert said in texts(await broken(harness, button, by))
+    assert harness.refusals(run) == [refusal]
+
+
+async def test_the_requester_may_where_the_configuration_says_so(harness: ChatServiceHarness) -> None:
+    harness.write("team", ALONE.replace("[on-call]}", "[on-call], requester: true}"))
+    run = await harness.ask()
+    button = (await harness.shown(run))[Action.BREAK_GLASS]
+    assert (await broken(harness, button, replace(REQUESTER, roles=("on-call",)))).private is None
+    assert isinstance(await harness.people.state(run), s.Executing)
+
+
+async def test_cards_offer_it_only_where_the_configuration_has_it(tmp_path: Path) -> None:
+    harness = ChatServiceHarness(tmp_path)
+    run = await harness.ask()
+    assert Action.BREAK_GLASS not in await harness.shown(run)
+    assert "break-glass" not in await harness.told(run)
