@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+AGENTDOJO := .venv-agentdojo
 SERVERS := .venv-servers
 SQLITE := .venv-servers-sqlite
 FUZZ := .fuzz
@@ -12,7 +13,7 @@ FUZZ := .fuzz
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e crash mutants wheel pythons claude-code check-install chaos soak fuzz servers conformance lint types mypy pyright format bench bench-peers lock pages texts clean
+.PHONY: help demo test unit e2e crash mutants wheel pythons claude-code check-install chaos soak fuzz servers conformance lint types mypy pyright format bench bench-peers agentdojo lock pages texts clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +108,9 @@ bench: $(VENV)/.dev ## Time whole runs against a mock model server, as ratios to
 
 bench-peers: $(PEERS)/.installed ## Install other frameworks beside ours, for make bench to time too
 
+agentdojo: $(AGENTDOJO)/.installed ## How many of AgentDojo's injected calls get a warning, and how many others: 95 % and 15 % are held
+	@PYTHONPATH=. $(AGENTDOJO)/bin/python -m tests.bench.peers.agentdojo_marks $(ARGS)
+
 lock: ## Resolve pyproject.toml into requirements/: make lock ARGS="--upgrade-package openai"
 	@scripts/lock "$(PYTHON)" $(ARGS)
 
@@ -118,7 +122,7 @@ pages: $(VENV)/.dev ## Write the tables of variables and threats in docs/
 	$(VENV)/bin/python scripts/threats
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(PEERS) $(SERVERS) $(SQLITE) $(FUZZ) .venv-pythons .conformance .servers .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) $(AGENTDOJO) $(SERVERS) $(SQLITE) $(FUZZ) .venv-pythons .conformance .servers .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # --- installing -------------------------------------------------------------------------------------------------------
 
@@ -162,6 +166,10 @@ $(FUZZ)/.installed: requirements/fuzz.txt | $(BIN)/python
 	@echo "Installing $<, with checked hashes." >&2
 	@rm -rf $(FUZZ)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --no-compile --target $(FUZZ) --requirement $<
+	@touch $@
+
+$(AGENTDOJO)/.installed: requirements/agentdojo.txt | $(AGENTDOJO)/bin/python
+	$(call install,$(AGENTDOJO),requirements/agentdojo.txt,--no-compile)
 	@touch $@
 
 $(PEERS)/.installed: requirements/peers.txt | $(PEERS)/bin/python
