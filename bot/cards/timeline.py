@@ -311,9 +311,9 @@ def _conclusion(event: e.PlanProposed | e.RunAnswered) -> RichText:
             calls = catalog.text("calls", count=len(plan.calls))
             if revised and by is not None:
                 return catalog.rich(f"timeline.{revised}", who=mention(by), calls=calls, plan=short(digest))
-            return catalog.rich("timeline.proposed", author=plan.author, calls=calls, plan=short(digest))
+            return catalog.rich("timeline.proposed", author=visible(plan.author), calls=calls, plan=short(digest))
         case e.RunAnswered(author=author):
-            return catalog.rich("timeline.concluded", author=author)
+            return catalog.rich("timeline.concluded", author=visible(author))
         case _:
             assert_never(event)
 

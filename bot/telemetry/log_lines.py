@@ -105,7 +105,10 @@ _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: when, how grave, who says what, for which run, tenant and person, and `extra=` fields."""
+    """One JSON object a line: when, how grave, who says what, for which run, tenant and person, and `extra=` fields.
+
+    What hides or steers a terminal is escaped, as whoever reads the stream may do so at one.
+    """
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -123,7 +126,8 @@ class JsonLines(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        return json.dumps({name: _plain(value) for name, value in line.items()}, ensure_ascii=False)
+        written = json.dumps({name: _plain(value) for name, value in line.items()}, ensure_ascii=False)
+        return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in written)
 
 
 def _plain(value: object) -> object:

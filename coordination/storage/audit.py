@@ -104,7 +104,8 @@ def export(url: str, run: str) -> Sequence[str]:
     """
     with reading(url) as connection:
         query = sa.select(events).where(events.c.run == run).order_by(events.c.seq)
-        lines = [json.dumps(dict(row), ensure_ascii=False) for row in connection.execute(query).mappings()]
+        # In ASCII: whatever a model wrote, a terminal that shows this stays as it is.
+        lines = [json.dumps(dict(row)) for row in connection.execute(query).mappings()]
     if not lines:
         raise RunNotFoundError(run)
     return lines
