@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.chaos.chat_fronts import chat_fronts
 from tests.chaos.deployment import Deployment
 from tests.chaos.fronts import fronts
 from tests.chaos.outage import outage
@@ -72,8 +73,17 @@ async def _fronts(seed: int, runs: int) -> None:
     _tell(f"  held: {told.kills} front ends were killed")
 
 
+async def _chats(seed: int, runs: int) -> None:
+    _tell(f"postgres, 2 front ends of Discord and Slack, {runs} runs in each: seed {seed}")
+    programs = postgres_programs()
+    assert programs is not None, "PostgreSQL is not installed here"
+    with _folder() as folder, own_server(programs) as server:
+        told = await chat_fronts(Deployment.on(folder, server, limit=LIMIT), seed, runs=runs)
+    _tell(f"  held: {dict(told.struck)}")
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Storms on both databases with one worker and three, one of outages alone, two front ends, and the long outages."""
+    """Storms on both databases with one worker and three, one of outages alone, two front ends of three chats, and the long outages."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument(
@@ -82,7 +92,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--workers", type=int, action="append", help="how many there are; default: storms of 1, and of 3"
     )
-    parser.add_argument("--only", choices=[*STORMS, "fronts", "away"], help="only these storms, or the long outages")
+    parser.add_argument(
+        "--only", choices=[*STORMS, "fronts", "chats", "away"], help="only these storms, or the long outages"
+    )
     chosen = parser.parse_args(arguments)
     for workers in chosen.workers or (1, 3):
         for name, (database, faults) in STORMS.items():
@@ -91,6 +103,8 @@ def main(arguments: Sequence[str]) -> None:
                 asyncio.run(_storm(database, weather))
     if chosen.only in (None, "fronts"):
         asyncio.run(_fronts(chosen.seed, max(4, int(chosen.seconds / 3))))
+    if chosen.only in (None, "chats"):
+        asyncio.run(_chats(chosen.seed, max(2, int(chosen.seconds / 10))))
     if chosen.only in (None, "away"):
         for seconds in LONG_OUTAGES:
             asyncio.run(_outage(seconds, 1 if seconds == LONG_OUTAGES[0] else 3))

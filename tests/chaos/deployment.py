@@ -5,9 +5,9 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
 from typing import IO
@@ -76,7 +76,7 @@ class Deployment:
     server: OwnPostgres | None = None
     limit: float = 20.0
     workers: list[Process] = field(default_factory=list[Process])
-    all_workers: list[Process] = field(default_factory=list[Process])
+    started: list[Process] = field(default_factory=list[Process])
     wanted: set[str] = field(default_factory=set[str])
     rejected: set[str] = field(default_factory=set[str])
     lookers: set[str] = field(default_factory=set[str])
@@ -105,13 +105,19 @@ class Deployment:
 
     def start_worker(self) -> Process:
         """One more worker."""
-        worker = self.program.start("worker")
-        if worker.stderr is not None:
-            file = self.folder / f"worker-{len(self.all_workers)}.log"
-            Thread(target=_keep, args=(worker.stderr, file), daemon=True).start()
+        worker = self.start("worker")
         self.workers.append(worker)
-        self.all_workers.append(worker)
         return worker
+
+    def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Process:
+        """A command that serves, until `close` at the latest. What it logs is a file in the folder."""
+        program = replace(self.program, environ={**self.program.environ, **(environ or {})})
+        process = program.start(*arguments)
+        if process.stderr is not None:
+            file = self.folder / f"{arguments[0]}-{len(self.started)}.log"
+            Thread(target=_keep, args=(process.stderr, file), daemon=True).start()
+        self.started.append(process)
+        return process
 
     def end(self, worker: Process, number: signal.Signals = signal.SIGKILL) -> None:
         """Signal a worker of ours, which is not among those that should live any more."""
@@ -120,11 +126,11 @@ class Deployment:
 
     def close(self) -> None:
         """End what is left, each by its own number."""
-        for worker in self.all_workers:
-            with worker:
-                if worker.poll() is None:
-                    worker.send_signal(signal.SIGCONT)
-                    worker.kill()
+        for process in self.started:
+            with process:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGCONT)
+                    process.kill()
 
     def open_gate(self, call: str) -> None:
         """Let a call end that waits for that."""

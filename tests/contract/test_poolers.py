@@ -1,6 +1,7 @@
 """PostgreSQL behind a pooler that shares connections by transactions, and other databases that are not what they seem."""
 
 import sqlite3
+import tempfile
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,7 @@ from coordination.storage.sql_run_log import SqlLog
 from tests.builders import START, a_request
 from tests.contract.engines import Hands, a_job, open_quick
 from tests.databases import Postgres, postgres_or_skip, sqlite_url
-from tests.servers.transaction_pooler import transaction_pooler
+from tests.servers.transaction_pooler import pgbouncer, pgbouncer_before, transaction_pooler
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +38,23 @@ def direct(server: Postgres) -> str:
     return url
 
 
-@pytest.fixture
-def pooled(direct: str) -> Generator[str]:
+@pytest.fixture(params=["stand-in", "pgbouncer"])
+def pooled(request: pytest.FixtureRequest, direct: str, tmp_path: Path) -> Generator[str]:
     url = sa.make_url(direct)
-    folder = url.query["host"]
+    folder, database = url.query["host"], url.database or ""
     assert isinstance(folder, str)
-    with transaction_pooler(Path(folder), url.database or "") as pooler:
-        yield f"postgresql://postgres@127.0.0.1:{pooler.port}/{url.database}"
+    if request.param == "stand-in":
+        with transaction_pooler(Path(folder), database) as pooler:
+            yield f"postgresql://postgres@127.0.0.1:{pooler.port}/{database}"
+    elif (program := pgbouncer()) is None:
+        pytest.skip("PgBouncer is not installed here; its stand-in was tried")
+    else:
+        with (
+            tempfile.TemporaryDirectory() as readable,
+            pgbouncer_before(program, Path(folder), database, Path(readable) / "pgbouncer.ini") as port,
+        ):
+            Path(readable).chmod(0o755)
+            yield f"postgresql://postgres@127.0.0.1:{port}/{database}"
 
 
 async def test_a_worker_does_not_begin_where_locks_would_be_lost(pooled: str) -> None:

@@ -67,6 +67,8 @@ class DiscordServer(World):
         self.sessions: dict[str, Session] = {}
         self.identified: list[Payload] = []
         self.resumed = 0
+        self.keeps_sessions = False
+        self.delivers_again = 0
         self.old_edits_left = 1_000_000
         self.refuses_gateway = 0
         self.advertised_gateway = ""
@@ -109,13 +111,19 @@ class DiscordServer(World):
 
     # --- gateway ------------------------------------------------------------------------------------------------------
 
+    @property
+    def connected(self) -> list[Session]:
+        """The sessions that have a connection. With `keeps_sessions` there may be several, and each hears of everything."""
+        return [each for each in self.sessions.values() if each.socket is not None and not each.socket.closed]
+
     async def dispatch(self, event: str, data: Payload) -> None:
         """Send an event to every session; one without a connection gets it when it resumes."""
         for session in self.sessions.values():
             frame = {"op": 0, "t": event, "s": len(session.sent) + 1, "d": data}
             session.sent.append(frame)
             if session.socket is not None and not session.socket.closed:
-                await session.socket.send_str(json.dumps(frame))
+                with contextlib.suppress(ConnectionError):  # It gets it when it resumes.
+                    await session.socket.send_str(json.dumps(frame))
 
     async def drop_gateway(self, code: int = 4000) -> None:
         """Hang up on every client."""
@@ -148,8 +156,9 @@ class DiscordServer(World):
             await socket.close(code=self.refuses_gateway or 4004)
             return
         self.identified.append(data)
-        session = Session(f"session{len(self.sessions) + 1}", [], socket)
-        self.sessions = {session.id: session}
+        session = Session(f"session{len(self.identified)}", [], socket)
+        kept = self.connected if self.keeps_sessions else []
+        self.sessions = {each.id: each for each in (*kept, session)}
         ready = {
             "v": 10, "user": BOT, "session_id": session.id, "resume_gateway_url": self._gateway_url(),
             "guilds": [{"id": each, "unavailable": True} for each in self.guilds], "shard": data.get("shard", [0, 1]),
@@ -168,7 +177,7 @@ class DiscordServer(World):
         if session is None:
             await socket.send_str(json.dumps({"op": 9, "d": False}))
             return
-        for frame in session.sent[data["seq"] :]:
+        for frame in session.sent[max(0, data["seq"] - self.delivers_again) :]:
             await socket.send_str(json.dumps(frame))
         session.socket = socket
         self.resumed += 1

@@ -1,14 +1,32 @@
 """A pooler as PgBouncer is in transaction mode: any number of clients, and few connections to the server between them."""
 
+import os
+import shutil
 import socket
 import struct
+import subprocess
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import LifoQueue
 
 _SERVERS = 8
+_BEGINS_WITHIN = 10.0
+_SETTINGS = """
+[databases]
+{database} = host={folder} port=5432 dbname={database} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = {servers}
+max_client_conn = 200
+ignore_startup_parameters = extra_float_digits,options
+"""
 _ENCRYPT = (80877103, 80877104)
 
 
@@ -102,3 +120,36 @@ def transaction_pooler(folder: Path, database: str) -> Generator[TransactionPool
         yield pooler
     finally:
         pooler.close()
+
+
+def pgbouncer() -> str | None:
+    """The real one, if it is on this machine: Debian has it in a folder that is not everybody's path."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
+
+
+@contextmanager
+def pgbouncer_before(program: str, folder: Path, database: str, settings: Path) -> Generator[int]:
+    """The real one in transaction mode before the same; gives its port. `settings` is where its file is written."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    text = _SETTINGS.format(database=database, folder=folder, port=port, servers=_SERVERS)
+    settings.write_text(text, encoding="utf-8")
+    settings.chmod(0o644)
+    owner = ["-u", folder.owner()] if os.geteuid() == 0 else []  # It refuses to be root.
+    with subprocess.Popen([program, "-q", *owner, settings], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _await_port(port, process)
+            yield port
+        finally:
+            process.terminate()
+
+
+def _await_port(port: int, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + _BEGINS_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        threading.Event().wait(0.05)
+    assert process.stderr is not None
+    process.kill()
+    raise AssertionError(process.stderr.read())
