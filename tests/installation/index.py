@@ -161,9 +161,10 @@ def pip_options() -> dict[str, Any]:
     return json.loads(answer.stdout)
 
 
-def _releases(locks: list[Path]) -> Iterator[tuple[str, Version]]:
-    for lock in locks:
-        yield from ((name, Version(version)) for name, version in pins_in(lock).items())
+def releases_in(lock: Path) -> Iterator[tuple[str, Version]]:
+    """Each project in a lock with its release, or its releases where each Python has another."""
+    found = PIN.findall(lock.read_text(encoding="utf-8"))
+    return ((normal(name), Version(version)) for name, version in found)
 
 
 @contextmanager
@@ -171,7 +172,7 @@ def newer_index(locks: list[Path]) -> Generator[NewerIndex]:
     """Serve until the block ends; `url` of what is yielded is what pip takes for `PIP_INDEX_URL`, less `/simple`."""
     options = pip_options()
     locked: dict[str, set[Version]] = {}
-    for name, version in _releases(locks):
+    for name, version in (release for lock in locks for release in releases_in(lock)):
         locked.setdefault(name, set()).add(version)
     trusted = ssl.create_default_context(cafile=options["cert"])
     with httpx2.Client(verify=trusted, proxy=options["proxy"] or None, timeout=options["timeout"]) as client:

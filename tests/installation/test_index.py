@@ -11,7 +11,7 @@ import pytest
 from packaging.version import Version
 
 from tests.installation.__main__ import missing_of
-from tests.installation.index import NewerIndex, made_up_wheel, newer_than, pins_in, version_of
+from tests.installation.index import NewerIndex, made_up_wheel, newer_than, pins_in, releases_in, version_of
 
 FILES = [{"filename": f"left-{version}-py3-none-any.whl", "url": f"../f/{version}", "hashes": {}} for version in "123"]
 
@@ -73,6 +73,12 @@ def test_pins_are_read_with_extras_and_markers(tmp_path: Path) -> None:
         "Some_Name[a,b]==1.0 \\\n    --hash=sha256:0\nother==2 ; sys_platform == 'x' \\\n", encoding="utf-8"
     )
     assert pins_in(lock) == {"some-name": "1.0", "other": "2"}
+
+
+def test_a_lock_may_have_another_release_for_each_python(tmp_path: Path) -> None:
+    lock = tmp_path / "some.txt"
+    lock.write_text("left==1.0 ; python_version < '3.12'\nleft==2.0 ; python_version >= '3.12'\n", encoding="utf-8")
+    assert list(releases_in(lock)) == [("left", Version("1.0")), ("left", Version("2.0"))]
 
 
 def test_a_lock_that_lost_an_extra_or_a_package_is_noticed() -> None:
