@@ -129,8 +129,8 @@ _FIXED: Mapping[Refusal, Text] = {
     Refusal.NOTHING_TO_RESOLVE: Text("This run has no call with an unknown outcome."),
     Refusal.NOTHING_TO_ANSWER: Text("No agent is waiting for this answer any longer."),
     Refusal.EXTERNAL: Text(
-        "Only full members can decide here. For guests, bots and people from other organizations, an "
-        "operator must set approval.external in the configuration."
+        "Only full members can decide here. For guests, bots and people from other organizations, the operator must "
+        "set approval.external in the configuration."
     ),
     Refusal.NO_GRANTS: Text(
         "No standing grants may be given for this plan: the operator must set approval.grants in the configuration, "

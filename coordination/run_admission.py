@@ -12,7 +12,7 @@ from coordination.run_request import RunRequest, authors_for
 from coordination.text import Text
 
 EXTERNAL_ASK = Text(
-    "Only full members can start a run here. For guests, bots and people from other organizations, an operator must "
+    "Only full members can start a run here. For guests, bots and people from other organizations, the operator must "
     "set ask.external in the configuration."
 )
 

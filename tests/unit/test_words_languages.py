@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from babel.messages import pofile
 
 from bot.cards.text import duration, money, tokens
 from bot.discord_app import markup as discord
@@ -74,6 +75,17 @@ def test_what_people_type_is_the_same_in_both_languages() -> None:
         german = texts_of("de")[key]
         assert sorted(set(typed.findall(text))) == sorted(set(typed.findall(german))), key
         assert quoted.findall(text) == quoted.findall(german), key
+
+
+def test_german_addresses_nobody_and_has_one_word_for_a_thing() -> None:
+    """Neither du nor Sie, as some chats say the one and some the other; what is quoted from a person may say du."""
+    address = re.compile(r"\b(?:[Dd]u|[Dd]ein\w*|[Dd]ir|[Dd]ich|Ihnen|(?:Geben|Schreiben|Wählen|Klicken) Sie)\b")
+    retired = re.compile(r"\b(?:Werkzeug-\w+|Tool-Server\w*|Id|Digest|Administrator\w*|Verwaltung|Knopf)\b")
+    quoted = {"slack.prompt.help_title"}
+    with (ROOT / "bot/locales/errors/de.po").open("rb") as file:
+        errors = {str(each.id): str(each.string) for each in pofile.read_po(file, locale="de") if each.id}
+    told = {key: text for key, text in (texts_of("de") | errors).items() if key not in quoted}
+    assert {key: text for key, text in told.items() if address.search(text) or retired.search(text)} == {}
 
 
 @BOTH
