@@ -17,7 +17,7 @@ from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 from tests.servers.discord_world import Payload
 
 _VIEW, _SEND = 1 << 10, 1 << 11
-COMMANDS = 4
+COMMANDS = 5
 
 
 @pytest.fixture
