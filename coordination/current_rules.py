@@ -31,7 +31,7 @@ from coordination.domain.grants import Standing
 from coordination.domain.plan import Plan, PlannedCall, over_cap
 from coordination.domain.policy import Person, Policy, Refusal
 from coordination.domain.quorums import Seats, all_of
-from coordination.domain.states import AwaitingDecision, Executing
+from coordination.domain.states import AwaitingDecision, Executing, NeedsHuman
 from coordination.domain.tool_rules import Effect, Ruling, both, possible_effects, rule
 from coordination.errors import ConfigError, DayCapError, PersonUnreadableError, StoredConfigError
 from coordination.ports import Clock, Spending
@@ -212,6 +212,12 @@ def tightened(plan: Plan, request: RunRequested, now: RunProfile) -> Policy:
     policy = plan.policy.stricter(now.policy).with_needs(all_of(each.needs for each in rulings))
     asks_now = plan.is_automatic and any(each.effect is Effect.ASK for each in rulings)
     return replace(policy, binds_automatic=True) if asks_now else policy
+
+
+def differs(state: Executing | NeedsHuman, now: Policy) -> bool:
+    """Whether a plan that was approved would need more by now. Who may use break-glass matters where somebody did."""
+    then = state.plan.policy
+    return then != (now if state.break_glass_by is not None else replace(now, break_glass=then.break_glass))
 
 
 def denied(plan: Plan, request: RunRequested, now: RunProfile) -> PlannedCall | None:
@@ -410,7 +416,7 @@ class Guards:
                 Text("the current rules forbid {server}.{tool}", server=forbidden.server, tool=forbidden.tool),
             )
         policy = tightened(state.plan, state.request, now)
-        return await self._by_caps(state, now) if policy == state.plan.policy else self._instead(state, policy, "rules")
+        return self._instead(state, policy, "rules") if differs(state, policy) else await self._by_caps(state, now)
 
     async def _by_caps(self, state: Executing, now: RunProfile | None) -> RunEvent | Caps:
         """At the claim the whole plan must fit into the day; later calls are counted one by one as they start."""

@@ -34,6 +34,7 @@ from coordination.current_rules import (
     asked_again,
     compared,
     denied,
+    differs,
     freeze_event,
     objection_to_approval,
     tightened,
@@ -443,7 +444,7 @@ class Coordinator:
             return None
         policy = tightened(state.plan, state.request, now)
         is_denied = denied(state.plan, state.request, now) is not None
-        if verdict == "run_it" and (is_denied or policy != state.plan.policy):
+        if verdict == "run_it" and (is_denied or differs(state, policy)):
             return Refusal.STRICTER_NOW
         tight = replace(state, plan=replace(state.plan, policy=policy))
         return judge_resolution(tight, state.unknown.index, None, by, self._clock.now())

@@ -211,6 +211,7 @@ class NeedsHuman:
         said: who has said what of the call so far, where that was not enough yet; one word for each person.
         frozen_by: who had everything stop; people may say what happened, and nothing starts.
         granted: those of the approvals that stand on grants.
+        break_glass_by: who approved alone in an emergency; words about the call take as many people all the same.
     """
 
     request: RunRequested
@@ -227,6 +228,7 @@ class NeedsHuman:
     said: tuple[tuple[Person, Verdict], ...] = ()
     frozen_by: Person | None = None
     granted: tuple[Granted, ...] = ()
+    break_glass_by: Person | None = None
     kind: Literal["needs_human"] = "needs_human"
 
     def may_still_happen(self, at: datetime) -> bool:

@@ -79,6 +79,7 @@ def evolve_executing(state: s.Executing, event: e.RunEvent, at: datetime) -> s.R
                 shapers=state.shapers,
                 frozen_by=state.frozen_by,
                 granted=state.granted,
+                break_glass_by=state.break_glass_by,
             )
         case e.CallsSkipped() if state.in_flight is None:
             return _skip(state, event)
@@ -221,6 +222,7 @@ def _resolve(state: s.NeedsHuman, event: e.CallResolved, at: datetime) -> s.Exec
         frozen_by=state.frozen_by,
         resumed_by=s.with_person(state.resolvers(event.verdict), event.by) if goes_beyond else (),
         granted=state.granted,
+        break_glass_by=state.break_glass_by,
     )
     if event.verdict == "run_it":
         return replace(base, is_again=True)

@@ -18,6 +18,7 @@ from typing_extensions import override
 from coordination.current_rules import Guards
 from coordination.domain import events as e
 from coordination.domain import states as s
+from coordination.domain.break_glass import BreakGlass
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Authors, Person, Policy
@@ -40,13 +41,14 @@ T = TypeVar("T")
 
 CAROL, DAVE = (Person(tenant="here", id=f"u-{name}", name=name, roles=("ops",)) for name in ("carol", "dave"))
 FIN, FOX = (Person(tenant="here", id=f"u-{name}", name=name, roles=("finance",)) for name in ("fin", "fox"))
+EVE = Person(tenant="here", id="u-eve", name="eve", roles=("on-call",))
 HANS = Person(tenant="here", id="u-hans", name="hans", roles=("ops", "finance"))
 IMPOSTOR = Person(tenant="here", id="u-impostor", name="ops", roles=("op", "alice"))
 OPS_REQUESTER = Person(tenant="here", id=REQUESTER.id, name="rita", roles=("ops",))
 ADMIN = Person(tenant="here", id="u-admin", name="ada")
 OPS = [ALICE, BOB, CAROL, DAVE, OPS_REQUESTER]
 SAYERS = [*OPS, HANS, FIN, FOX]
-PEOPLE = [*SAYERS, MALLORY, REQUESTER, STRANGER, IMPOSTOR]
+PEOPLE = [*SAYERS, EVE, MALLORY, REQUESTER, STRANGER, IMPOSTOR]
 lineage = st.lists(st.sampled_from([ALICE, BOB, MALLORY]), max_size=2, unique=True)
 ENDINGS = [
     "well",
@@ -96,6 +98,8 @@ class RunMachine(RuleBasedStateMachine):
         self.looks = 0
         self.carriers: set[str] = set()
         self.ids: dict[tuple[str, str], str] = {}
+        self.is_barred = False
+        self.broken: dict[str, str] = {}
 
     @override
     def teardown(self) -> None:
@@ -112,6 +116,7 @@ class RunMachine(RuleBasedStateMachine):
         lets=st.tuples(st.booleans(), st.booleans()),
         earlier=lineage,
         shapers=lineage,
+        alone=st.sampled_from([None, False, True]),
     )
     def ask(
         self,
@@ -120,8 +125,13 @@ class RunMachine(RuleBasedStateMachine):
         lets: tuple[bool, bool],
         earlier: list[Person],
         shapers: list[Person],
+        alone: bool | None,
     ) -> None:
-        """Somebody asks anew, or goes on from what others asked for and shaped. Some calls need people of finance besides."""
+        """Somebody asks anew, or goes on from what others asked for and shaped. Some calls need people of finance besides.
+
+        `alone`: whether break-glass is for their own words, too; None: there is none.
+        """
+        self.alone = alone
         self.lets_requester, self.lets_author = lets
         required, self.finance = takes
         self.policy = Policy(
@@ -130,6 +140,9 @@ class RunMachine(RuleBasedStateMachine):
             allow_requester=self.lets_requester,
             allow_author=self.lets_author,
             expires_after=minutes * 60,
+            break_glass=None
+            if alone is None
+            else BreakGlass(roles=("on-call",), users=(CAROL.id,), allow_requester=alone),
         )
         self.askers = {REQUESTER.id}
         before = None
@@ -160,9 +173,11 @@ class RunMachine(RuleBasedStateMachine):
 
     async def rules_now(self, run: str, request: e.RunRequested) -> RunProfile | None:
         """What administrators and the operator want by now; None: nothing else than at the beginning."""
-        if not self.required_now and not self.is_denied:
+        if not self.required_now and not self.is_denied and not self.is_barred:
             return None
         policy = replace(self.policy, required=max(self.policy.required, self.required_now))
+        if self.is_barred:
+            policy = replace(policy, break_glass=None)
         deny = (Rule(match="board.*", effect=Effect.DENY, source="tools[0]"),) if self.is_denied else ()
         return replace(
             self.profile, policy=policy, agents=tuple(replace(each, rules=deny) for each in self.profile.agents)
@@ -190,7 +205,9 @@ class RunMachine(RuleBasedStateMachine):
 
     def is_outdated(self, plan: Plan) -> bool:
         """Whether its rule, or who approved it, is not what has to be asked for now."""
-        return plan.policy.required < self.required_now or bool(self.yes.get(plan.digest, set()) & self.lost)
+        said = {*self.yes.get(plan.digest, set()), *self.broken.get(plan.digest, "").split()}
+        has_glass = self.is_barred and plan.policy.break_glass is not None
+        return plan.policy.required < self.required_now or bool(said & self.lost) or has_glass
 
     def find_what_is_asked_again(self) -> None:
         """A plan that the service proposed again: the same calls under the stricter rule, and nobody's yes counts."""
@@ -200,13 +217,16 @@ class RunMachine(RuleBasedStateMachine):
         before = self.plans[-1]
         assert self.is_outdated(before), "a plan is asked again, and nothing got stricter"
         assert state.plan.calls == before.calls
-        assert state.plan.policy == replace(before.policy, required=max(before.policy.required, self.required_now))
+        alone = state.plan.policy.break_glass
+        assert alone == before.policy.break_glass or (alone is None and self.is_barred), "another use of break-glass"
+        required = max(before.policy.required, self.required_now)
+        assert state.plan.policy == replace(before.policy, required=required, break_glass=alone)
         assert state.approvals == ()
         assert not self.world.done, "a plan is asked again after some of it ran"
         self.plans.append(state.plan)
         self.approved = None
 
-    @rule(by=st.sampled_from(SAYERS))
+    @rule(by=st.sampled_from([*SAYERS, EVE]))
     def an_approver_loses_the_role_or_gets_it_back(self, by: Person) -> None:
         self.lost.symmetric_difference_update({by.id})
 
@@ -217,6 +237,10 @@ class RunMachine(RuleBasedStateMachine):
     @rule(is_denied=moves)
     def the_operator_denies_the_calls_or_not(self, is_denied: bool) -> None:
         self.is_denied = is_denied
+
+    @rule(is_barred=moves)
+    def the_operator_bars_break_glass_or_not(self, is_barred: bool) -> None:
+        self.is_barred = is_barred
 
     @rule(is_frozen=moves, tells=st.booleans())
     def the_administrator_freezes_or_thaws(self, is_frozen: bool, tells: bool) -> None:
@@ -239,6 +263,14 @@ class RunMachine(RuleBasedStateMachine):
         if by.id in self.askers:
             return self.lets_requester
         return self.lets_author or by.id not in self.shapers
+
+    def may_be_alone(self, by: Person, plan: Plan) -> bool:
+        """By our own account: whoever is on call now, or carol; to their own words only if that was allowed."""
+        by = self.as_now(by)
+        if self.alone is None or plan.policy.break_glass is None or by.tenant != "here":
+            return False
+        is_own = by.id in self.askers | self.shapers
+        return ("on-call" in by.roles or by.id == CAROL.id) and (self.alone or not is_own)
 
     def may_say_no(self, by: Person) -> bool:
         by = self.as_now(by)
@@ -358,6 +390,25 @@ class RunMachine(RuleBasedStateMachine):
             self.carriers = set(self.yes[plan.digest])
         else:
             assert isinstance(after, s.AwaitingDecision), "not enough people have approved"
+
+    @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
+    @rule(by=st.sampled_from([EVE, CAROL, *PEOPLE]), why=st.sampled_from(["Down.", "Down.", " "]), newest=st.booleans())
+    def somebody_breaks_the_glass(self, by: Person, why: str, newest: bool) -> None:
+        self.looks = 1_000
+        plan = self.plans[-1 if newest else 0]
+        is_right = plan is self.plans[-1] and self.may_be_alone(by, plan) and bool(why.strip())
+        is_right = is_right and self.clock.now() < plan.expires_at and not self.is_denied and not self.is_outdated(plan)
+        try:
+            after = self.do(self.people.break_glass(self.run, plan.digest, self.as_now(by), why))
+        except (RefusedError, RunNotFoundError):
+            assert not is_right, "a right use of break-glass was refused"
+            self.find_what_is_asked_again()
+            return
+        assert is_right, f"{by.name} of {by.tenant} must not approve alone"
+        assert isinstance(after, s.Executing)
+        self.approved, self.valid_until = plan, plan.expires_at
+        self.broken[plan.digest] = f"alone {'' if by.id == CAROL.id else by.id}"
+        self.carriers = {*self.broken[plan.digest].split()[1:]}
 
     @precondition(lambda self: not self.is_over)
     @rule(
@@ -488,6 +539,7 @@ class RunMachine(RuleBasedStateMachine):
         assert isinstance(state, s.NeedsHuman)
         index, plan = state.unknown.index, state.plan
         is_stricter = self.is_denied or plan.policy.required < self.required_now
+        is_stricter = is_stricter or (self.is_barred and plan.digest in self.broken)
         same = {each for each, word in self.said.items() if word == verdict and each not in self.lost}
         is_late = self.clock.now() >= self.valid_until and index + 1 < len(plan.calls)
         extends = not self.is_stopped and (verdict == "run_it" or (verdict == "happened" and is_late))
@@ -614,11 +666,11 @@ class RunMachine(RuleBasedStateMachine):
         assert not self.is_denied, "a call that the rules of now forbid"
         assert not self.is_frozen, "a call while everything is frozen"
         assert plan.policy.required >= self.required_now, "a call that needs more people by now"
-        assert self.wants(plan, self.yes[plan.digest]) == 0, "a call that lacks somebody whom its plan takes"
+        is_alone, said = plan.digest in self.broken, self.yes.get(plan.digest, set())
+        assert is_alone or self.wants(plan, said) == 0, "a call that lacks somebody whom its plan takes"
+        assert not is_alone or not self.is_barred, "a call that one person approved, who may not by now"
         assert not self.carriers & self.lost, "a call that was carried by one who lost the role"
-        assert all(
-            each not in self.shapers or self.lets_author or each in self.askers for each in self.yes[plan.digest]
-        )
+        assert all(each not in self.shapers or self.lets_author or each in self.askers for each in said)
         self.carriers = set()
         state = self.state()
         assert isinstance(state, s.Executing)
@@ -646,9 +698,9 @@ class RunMachine(RuleBasedStateMachine):
         if self.log.events.get("RUN1"):
             state = self.state()
             if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Reporting | s.Finished):
-                assert all(self.may_say_yes(by, state.plan) or by.id in self.lost for by in state.approvals), (
-                    "own words"
-                )
+                own = [by for by in state.approvals if not self.may_say_yes(by, state.plan) and by.id not in self.lost]
+                assert not own or state.plan.digest in self.broken, "own words"
+                assert all(self.may_be_alone(by, state.plan) for by in own), "own words"
                 assert len({by.id for by in state.approvals}) == len(state.approvals)
 
     @invariant()
