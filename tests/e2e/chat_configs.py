@@ -114,9 +114,14 @@ def write_configs(folder: Path, writer: Path) -> None:
     (folder / "broken.yaml").write_text("agents: 7\n", encoding="utf-8")
 
 
-def one_call(path: Path, writer: Path, *, grants: bool = False) -> None:
-    """A configuration whose agent writes what it was asked for, in one call; `grants` allows standing ones."""
+def one_call(path: Path, writer: Path, *, grants: bool = False, alone: str = "") -> None:
+    """A configuration whose agent writes what it was asked for, in one call; `grants` allows standing ones.
+
+    With `alone` it takes two people, or this one with break-glass.
+    """
     call = '{tool: world.write, arguments: {text: "{prompt}", channel: general}}'
     world = _WORLD.format(server=_LEDGER, journal=writer, more="", root=ROOT)
     rule = _OPS.replace("}, allow", "}, grants: true, allow") if grants else _OPS
+    if alone:
+        rule = _OPS.replace("}, allow", f"}}, required: 2, break_glass: {{users: [{alone}]}}, allow")
     path.write_text(_ONE_AGENT.format(after=0, calls=call) + world + rule, encoding="utf-8")
