@@ -31,12 +31,14 @@ class Postgres:
         self.folder = folder
         self._count = 0
 
-    def new_database(self) -> str:
-        """The address of an empty database."""
+    def new_database(self, like: str = "template1") -> str:
+        """The address of an empty database, or of a copy of the one with this name, in which nobody may be."""
         self._count += 1
         name = f"test_{self._count}"
         with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(like))
+            )
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
     def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":

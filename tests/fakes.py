@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from coordination.domain.caller import Caller
 from coordination.domain.canonical_json import JsonObject, canonical
@@ -18,6 +19,7 @@ from coordination.ports import (
     Perform,
     ReadTools,
     Reply,
+    RunLog,
     ServerSpec,
     ToolCall,
     ToolDefinition,
@@ -283,6 +285,29 @@ class FakePrepared:
         absent: Collection[str] = (),
     ) -> Sequence[Text]:
         return ()
+
+
+class ServiceLog(RunLog, Protocol):
+    """A log whose jobs a test hands out itself, and that it may look into."""
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Those that were submitted and not taken from here yet, oldest first."""
+        ...
+
+    @property
+    def events(self) -> dict[str, list[Recorded]]:
+        """What was appended, by run."""
+        ...
+
+    @property
+    def configs(self) -> dict[str, tuple[str, str]]:
+        """Text and origin of each configuration, by digest."""
+        ...
+
+    def kinds(self, run: str) -> list[str]:
+        """The kinds of a run's events, in order."""
+        ...
 
 
 class MemoryLog(fake_log.MemoryLog):

@@ -1,7 +1,8 @@
 """A whole service for tests: coordinator and worker over one memory log, one fake hub, and played models."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 
 from typing_extensions import override
@@ -16,8 +17,11 @@ from coordination.run_request import RunRequest
 from coordination.service import Coordinator
 from coordination.worker import Worker
 from tests.builders import REQUESTER, a_profile
-from tests.fakes import FakeClock, FakeHub, FakePrepared, IdleEngine, MemoryLog, PlayedModel, World
+from tests.fakes import FakeClock, FakeHub, FakePrepared, IdleEngine, MemoryLog, PlayedModel, ServiceLog, World
 from tests.service.deliberation_harness import LOOKS_READ
+
+new_log: ContextVar[Callable[[], ServiceLog]] = ContextVar("new_log", default=MemoryLog)
+"""Where the stories that are told here get their log from: `test_stories_on_databases.py` has those of databases."""
 
 
 class _Heard(logging.Handler):
@@ -58,10 +62,10 @@ class ServiceHarness:
         policy: Policy | None = None,
         rules: tuple[Rule, ...] = (LOOKS_READ,),
         definitions: Sequence[ToolDefinition] = (),
-        log: MemoryLog | None = None,
+        log: ServiceLog | None = None,
     ) -> None:
         self.clock = FakeClock()
-        self.log = log or MemoryLog()
+        self.log: ServiceLog = log or new_log.get()()
         self.world = World()
         self.engine = IdleEngine()
         self.hub = FakeHub(self.world, definitions)
