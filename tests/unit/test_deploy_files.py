@@ -77,6 +77,25 @@ def test_every_command_is_one_of_the_program() -> None:
     assert {*re.findall(r"massgen-bot ([a-z]+)", ALERTS)} <= COMMANDS
 
 
+def test_every_option_is_one_of_its_command() -> None:
+    for pod in pods():
+        name, *options = pod["containers"][0]["args"]
+        known = {
+            each for given in cast("Any", typer.main.get_command(app)).commands[name].params for each in given.opts
+        }
+        assert {*options} <= known, name
+
+
+def test_kubernetes_schemas_take_every_object() -> None:
+    """`kubernetes-validate` is on PyPI; its schemas of every release are more than a checkout should need."""
+    if (checker := shutil.which("kubernetes-validate")) is None:
+        pytest.skip("kubernetes-validate is not installed here")
+    files = [path for path in KUBERNETES if path.name != "kustomization.yaml"]
+    command = [checker, "--strict", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_variable_is_known_and_its_value_is_good() -> None:
     assert settings().keys() | {*re.findall(r"^Environment=(\w+)", UNIT, re.MULTILINE)} <= VARIABLES
     assert Environment(settings()).drain() == 25
