@@ -305,7 +305,7 @@ class _Checker:
             return Findings(policy=policy, problems=(), warnings=settings.warnings)
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
-                checked = await checked_config(self._environment, path, connects=True, accepts=False, tenant=tenant)
+                checked = await checked_config(self._environment, path, connects=True, accepts="nothing", tenant=tenant)
         except ToolServerError as error:
             raise ConfigError([error.text]) from None
         except TimeoutError:

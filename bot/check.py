@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from bot.chat.approvers import quorums_in
 from bot.chat.sql_tables import chat_metadata
@@ -35,6 +36,7 @@ from coordination.errors import ToolServerError
 from coordination.llm.prices import unlisted
 from coordination.llm.registry import Models, cost_of, longest_request
 from coordination.mcp_tools.hub import McpHub
+from coordination.pinned_tools import PINNED, Drift, drift, pins_now
 from coordination.ports import ToolDefinition, Usage
 from coordination.preparation import ServerTools, list_tools
 from coordination.read_lists import NO_CHANGES, Accepted, Changes, changes, lists_now
@@ -207,23 +209,28 @@ class Checked:
     whole_cost: float | None = None
     usual: Estimate | None = None
     changes: Changes = NO_CHANGES
+    drift: tuple[Drift, ...] = ()
 
 
-def check_config(environment: Environment, path: Path, *, connects: bool) -> Checked:
-    """Read a configuration and, if it `connects`, ask its servers for their tools, and accept what its wildcards match.
+Accepts: TypeAlias = Literal["nothing", "new", "all"]
+"""What a check keeps: what wildcards match now, or also the tools of pinned servers that have changed since they were accepted."""
+
+
+def check_config(environment: Environment, path: Path, *, connects: bool, accepts: Accepts = "new") -> Checked:
+    """Read a configuration and, if it `connects`, ask its servers for their tools, and accept what they have.
 
     Raises:
         ConfigError: the configuration can't be used.
         StorageError: the database can't keep what was accepted.
         ToolServerError: a server that is not optional can't be used.
     """
-    return asyncio.run(checked_config(environment, path, connects=connects))
+    return asyncio.run(checked_config(environment, path, connects=connects, accepts=accepts))
 
 
 async def checked_config(
-    environment: Environment, path: Path, *, connects: bool, accepts: bool = True, tenant: str = ""
+    environment: Environment, path: Path, *, connects: bool, accepts: Accepts = "new", tenant: str = ""
 ) -> Checked:
-    """The same, for a program that goes on, as a `tenant`'s run would read it; only if it `accepts` are wildcards' tools kept."""
+    """The same, for a program that goes on, as a `tenant`'s run would read it."""
     settings = await asyncio.to_thread(_settings, environment, path, tenant)
     checked = await _read(environment, settings)
     if not connects:
@@ -235,11 +242,13 @@ async def checked_config(
             raise ToolServerError(error.text, last_lines=hub.last_lines()) from None
         again = await _listed_again(hub, settings, found)
         last_lines = hub.last_lines()
+    drifted = await _drift(environment, settings, found)
     diagnostics = (
         *unmatched_rules(settings, found.definitions, absent=found.absent),
         *hidden_rules(settings, found.definitions),
+        *(each.told(settings.origin) for each in drifted if accepts != "all"),
     )
-    accepted, changed = await _accepted(environment, settings, found, accepts=accepts and not diagnostics)
+    accepted, changed = await _accepted(environment, settings, found, accepts=accepts != "nothing" and not diagnostics)
     return replace(
         checked,
         tools=_rows(settings, found.definitions, accepted),
@@ -254,6 +263,7 @@ async def checked_config(
         last_lines=last_lines,
         is_connected=True,
         changes=changed,
+        drift=drifted,
     )
 
 
@@ -398,7 +408,8 @@ async def _accepted(
     Those of servers that are absent are kept: whatever such a server has when it is back, nobody has accepted it.
     """
     usable = [each for each in found.definitions if not each.unusable]
-    now = lists_now(settings.profile().agents, usable, found.absent)
+    agents = settings.profile().agents
+    now = (*lists_now(agents, usable, found.absent), *pins_now(agents, usable, found.absent))
     accepted, changed = Accepted(config=settings.origin, lists=now), NO_CHANGES
     if not now:
         return accepted, changed
@@ -408,7 +419,18 @@ async def _accepted(
         kept = (
             [each for each in await lists.load(settings.origin) if each.server in found.absent] if found.absent else []
         )
-        return accepted, changes(await lists.replace(settings.origin, (*now, *kept)), now)
+        earlier = await lists.replace(settings.origin, (*now, *kept))
+        return accepted, changes([each for each in earlier if each.match != PINNED], now)
+
+
+async def _drift(environment: Environment, settings: Settings, found: ServerTools) -> tuple[Drift, ...]:
+    """How the tools of pinned servers differ from what was accepted."""
+    usable = [each for each in found.definitions if not each.unusable]
+    now = pins_now(settings.profile().agents, usable, found.absent)
+    if not now:
+        return ()
+    async with SqlReadLists.open(environment.database_url(), makes=[chat_metadata]) as lists:
+        return tuple(drift(await lists.load(settings.origin), now))
 
 
 def _settings(environment: Environment, path: Path, tenant: str) -> Settings:

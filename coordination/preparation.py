@@ -13,7 +13,18 @@ from coordination.domain.conditions import CallContext
 from coordination.domain.events import RunRequested
 from coordination.domain.tool_rules import UNKNOWN_CALL
 from coordination.errors import ConfigError, ToolServerError
-from coordination.ports import Model, ReadLists, ReadTools, RunLog, ServerSpec, ToolCatalogue, ToolDefinition, ToolHub
+from coordination.pinned_tools import drift, pins_now
+from coordination.ports import (
+    Model,
+    ReadList,
+    ReadLists,
+    ReadTools,
+    RunLog,
+    ServerSpec,
+    ToolCatalogue,
+    ToolDefinition,
+    ToolHub,
+)
 from coordination.read_lists import Accepted, lists_now, missing
 from coordination.run_options import AgentProfile, RunProfile
 from coordination.text import Text
@@ -219,11 +230,17 @@ def _tools_of(
 
 
 async def _accepted(prepared: Prepared, found: ServerTools, read_lists: ReadLists | None) -> Accepted | None:
-    """The lists that hold, made where there are none; a configuration that is refused makes none."""
+    """The lists that hold, made where there are none; a configuration that is refused makes none.
+
+    Raises:
+        ToolServerError: a pinned server's tools are not what was accepted.
+    """
     profile = prepared.profile
     usable = [each for each in found.definitions if not each.unusable]
-    now = lists_now(profile.agents, usable, found.absent) if read_lists is not None else ()
+    now = _lists_now(profile, usable, found) if read_lists is not None else ()
     kept = await read_lists.load(profile.origin) if read_lists is not None and now else ()
+    if changed := [each.told(profile.origin) for each in drift(kept, now)]:
+        raise ToolServerError(Text.joined(". ", changed))
     accepted = Accepted(config=profile.origin, lists=kept)
     refused = list(accepted.refused(profile.agents, usable))
     asking = frozenset((each.server, each.tool) for each, _ in refused)
@@ -239,6 +256,11 @@ async def _accepted(prepared: Prepared, found: ServerTools, read_lists: ReadList
     if read_lists is None or not (new := missing(kept, now)):
         return accepted
     return Accepted(config=profile.origin, lists=await read_lists.add(profile.origin, new))
+
+
+def _lists_now(profile: RunProfile, usable: Sequence[ToolDefinition], found: ServerTools) -> Sequence[ReadList]:
+    pins = pins_now(profile.agents, usable, found.absent)
+    return (*lists_now(profile.agents, usable, found.absent), *pins)
 
 
 def stored_rules(log: RunLog, configure: Configure) -> Callable[[RunRequested], Awaitable[RunProfile]]:

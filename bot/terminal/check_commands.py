@@ -29,11 +29,13 @@ from coordination.errors import MissingLibraryError
 _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
 
 
-def check(context: CliContext, config: str, *, connects: bool, tries: bool = False) -> Exit:
+def check(
+    context: CliContext, config: str, *, connects: bool, tries: bool = False, accepts_drift: bool = False
+) -> Exit:
     """Validate; with `connects`, also start every server and say what becomes of each tool; with `tries`, try the models."""
     path = config_file(config)
     try:
-        checked = check_config(context.environment, path, connects=connects)
+        checked = check_config(context.environment, path, connects=connects, accepts="all" if accepts_drift else "new")
     except MissingLibraryError:
         context.print_error(catalog.text("check.lacks_library", file=visible(str(path))))
         raise
@@ -65,6 +67,11 @@ def _tell_findings(context: CliContext, path: Path, checked: Checked) -> None:
     for key, tools in (("check.added", checked.changes.added), ("check.removed", checked.changes.removed)):
         if tools:
             context.print_line(catalog.text(key, tools=visible(", ".join(tools))))
+    for each in checked.drift:
+        key = "check.drift_accepted" if not checked.diagnostics else "check.drift"
+        context.print_line(catalog.text(key, tool=visible(f"{each.server}.{each.tool}")))
+        for line in each.lines:
+            context.print_line(f"    {visible(line)}")
 
 
 def _skipped(context: CliContext, path: Path) -> list[str]:

@@ -402,10 +402,11 @@ def _check(
     *,
     no_connect: Annotated[bool, typer.Option("--no-connect", help=_help("help.no_connect"))] = False,
     tries: Annotated[bool, typer.Option("--try", help=_help("help.try"))] = False,
+    accept: Annotated[bool, typer.Option("--accept", help=_help("help.accept"))] = False,
 ) -> int:
     from bot.terminal import check_commands
 
-    return check_commands.check(_context, config, connects=not no_connect, tries=tries)
+    return check_commands.check(_context, config, connects=not no_connect, tries=tries, accepts_drift=accept)
 
 
 @policy.command("explain", help=_help("help.policy_explain"))

@@ -159,6 +159,7 @@ class ServerKeys(Section):
     elicitation: Annotated[Literal["decline", "defaults"], AsWritten] = "decline"
     rotates: OneLines = ()
     optional: Flag = False
+    pinned: Flag = False
     previews: Annotated[Literal["on", "off"], BeforeValidator(_switch)] = "on"
     allowed_tools: ToolNames | None = None
     exclude_tools: ToolNames = ()

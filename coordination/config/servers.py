@@ -53,7 +53,7 @@ class _Known:
     def shape(self) -> tuple[object, ...]:
         """All that is written of it, save what it is told."""
         spec = self.spec
-        return (self.kind, spec.start_timeout, spec.call_timeout, spec.rotates, spec.is_optional)
+        return (self.kind, spec.start_timeout, spec.call_timeout, spec.rotates, spec.is_optional, spec.is_pinned)
 
 
 class ServerBook:
@@ -161,6 +161,7 @@ def _spec(keys: ServerKeys, folder: Path) -> ServerSpec:
         auth=None if keys.auth is None else _credentials(keys.auth),
         takes_its_defaults=keys.elicitation == "defaults",
         is_optional=keys.optional,
+        is_pinned=keys.pinned,
         is_ours=bool(chat_of(keys)),
     )
 

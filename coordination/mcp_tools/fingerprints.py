@@ -22,7 +22,7 @@ from mcp.client.stdio import get_default_environment
 from coordination.mcp_tools.http_transport import proxy_of
 from coordination.ports import AUTH_ENTRY, ServerSpec
 
-_NO_COORDINATES = frozenset({"start_timeout", "call_timeout", "rotates", "is_optional", "is_ours"})
+_NO_COORDINATES = frozenset({"start_timeout", "call_timeout", "rotates", "is_optional", "is_ours", "is_pinned"})
 """Fields of a spec that don't change where a call goes; any other, and any that is added, is under the fingerprint."""
 
 _INTERPRETER = re.compile(

@@ -75,6 +75,7 @@ class ServerSpec:
         rotates: names in env and headers, or AUTH_ENTRY, whose value may be another one when a plan runs.
         is_optional: agents may plan without it while it can't be used; what it is does not depend on that.
         is_ours: the operator wrote that this program's own chat tools are what runs: its word that nothing happened counts.
+        is_pinned: agents plan only while its tools are what the operator accepted.
     """
 
     name: str
@@ -94,6 +95,7 @@ class ServerSpec:
     wrap: tuple[str, ...] = field(default=(), repr=False)
     is_optional: bool = field(default=False, compare=False)
     is_ours: bool = field(default=False, compare=False)
+    is_pinned: bool = field(default=False, compare=False)
 
     @property
     def longest_call(self) -> float:
@@ -246,11 +248,12 @@ class ToolHub(ToolCatalogue, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ListedTool:
-    """A tool as it was when a list was made."""
+    """A tool as it was when a list was made; of a pinned server with its definition, as JSON."""
 
     tool: str
     digest: str
     is_destructive: bool = False
+    definition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

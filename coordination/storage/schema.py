@@ -116,6 +116,7 @@ outages = sa.Table(
 )
 
 # What `read` rules with wildcards matched, by the configuration's file: JSON, a list of [name, digest, is destructive].
+# Of a pinned server all tools, under a rule that is none, each with its definition behind that.
 read_lists = sa.Table(
     "read_lists",
     metadata,

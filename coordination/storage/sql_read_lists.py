@@ -84,8 +84,8 @@ def _stored(connection: sa.Connection, config: str) -> Sequence[ReadList]:
             match=row.match,
             server=row.server,
             tools=tuple(
-                ListedTool(tool=tool, digest=digest, is_destructive=harms)
-                for tool, digest, harms in json.loads(row.tools)
+                ListedTool(tool=tool, digest=digest, is_destructive=harms, definition="".join(definition))
+                for tool, digest, harms, *definition in json.loads(row.tools)
             ),
         )
         for row in connection.execute(query)
@@ -93,5 +93,10 @@ def _stored(connection: sa.Connection, config: str) -> Sequence[ReadList]:
 
 
 def _row(config: str, each: ReadList) -> dict[str, str]:
-    tools = json.dumps([[one.tool, one.digest, one.is_destructive] for one in each.tools])
+    tools = json.dumps(
+        [
+            [one.tool, one.digest, one.is_destructive, *([one.definition] if one.definition else [])]
+            for one in each.tools
+        ]
+    )
     return {"config": config, "match": each.match, "server": each.server, "tools": tools}

@@ -26,6 +26,7 @@ mcp_servers:
     type: stdio
     command: ${{MASSGEN_BOT_PYTHON}}
     args: [-m, tests.servers.mcp_growing, {folder}/journal, {folder}/more.json]
+    pinned: {pinned}
 tools: [{rules}]
 """
 WILD = '{match: "world.read_*", effect: read}'
@@ -36,11 +37,12 @@ ASKS = 3
 class Harness:
     """One installation with one configuration, whose server has more tools when the test says so."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_pinned: bool = False) -> None:
+        self.is_pinned = is_pinned
         self.program = Program(folder)
         self.config = folder / "world.yaml"
 
-    def grows(self, tools: Mapping[str, Mapping[str, bool]]) -> None:
+    def grows(self, tools: Mapping[str, Mapping[str, bool | str]]) -> None:
         (self.program.folder / "more.json").write_text(json.dumps(tools), encoding="utf-8")
 
     def run(self, tool: str, rules: str = WILD) -> Ended:
@@ -48,7 +50,8 @@ class Harness:
         return self.program.run("run", "Look.", "-c", str(self.config), "--events")
 
     def write(self, tool: str, rules: str) -> None:
-        text = CONFIG.format(tool=tool, folder=self.program.folder, rules=rules)
+        pinned = str(self.is_pinned).lower()
+        text = CONFIG.format(tool=tool, folder=self.program.folder, rules=rules, pinned=pinned)
         self.config.write_text(text, encoding="utf-8")
 
     def check(self, *options: str) -> Ended:
