@@ -42,8 +42,7 @@ APPROVERS_LOOK = 1.0
 """Seconds between looks whether somebody has asked the chat about those who approved."""
 
 UNBOUND = Text(
-    "the plan was made by an earlier version of this program, which did not record its servers' "
-    "settings: make the request again for a new plan"
+    "the plan was made by an earlier version of this program, which did not record its servers' settings: what did not run needs a new plan"
 )
 
 INTERRUPTED = Text("the worker that started the call stopped before it could record the result")
@@ -52,8 +51,7 @@ INTERRUPTED = Text("the worker that started the call stopped before it could rec
 def settings_changed(call: PlannedCall) -> Text:
     """What people are told of a plan whose server is another one by now."""
     return Text(
-        "the settings of the MCP server {server} have changed since the plan was made (its "
-        "address, account, command or program): make the request again for a new plan",
+        "the settings of the MCP server {server} have changed since the plan was made (its address, account, command or program): what did not run needs a new plan",
         server=call.server,
     )
 

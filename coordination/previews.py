@@ -205,8 +205,7 @@ async def changed_since(
 
 def _never_read(index: int, call: PlannedCall, preview: Preview) -> Text:
     return Text(
-        "not sent: {tool} was not read for call {number} when the plan was made, and the "
-        "operator's rules require it: make the request again for a new plan",
+        "not sent: {tool} was not read for call {number} when the plan was made, and the operator's rules require it: what did not run needs a new plan",
         tool=f"{preview.server or call.server}.{preview.tool}",
         number=index + 1,
     )
@@ -223,8 +222,7 @@ async def _objection(
     except ToolServerError as error:
         return Text("not sent: {why}", why=error.text)
     if (settings, definition) != (reading.settings, reading.definition):
-        return Text("not sent: {tool}, which showed what call {number} changes, has changed since: "
-                    "make the request again for a new plan", tool=name, number=index + 1)  # fmt: skip
+        return Text("not sent: {tool}, which showed what call {number} changes, has changed since: what did not run needs a new plan", tool=name, number=index + 1)  # fmt: skip
     if not may_read(asked.server, asked.tool, arguments_of(asked)):
         return Text("not sent: the operator's rules no longer allow reading {tool}, which showed "
                     "what call {number} changes", tool=name, number=index + 1)  # fmt: skip
@@ -234,8 +232,7 @@ async def _objection(
     if not now.is_known:
         return Text("not sent: {tool}, which showed what call {number} changes, could not be read again: {why}",
                     tool=name, number=index + 1, why=_PROBLEMS.get(now.problem) or now.detail)  # fmt: skip
-    return Text("not sent: what {tool} read for call {number} has changed since the plan was made "
-                "({what}): make the request again for a new plan", tool=name, number=index + 1, what=_told(reading, now))  # fmt: skip
+    return Text("not sent: what {tool} read for call {number} has changed since the plan was made ({what}): what did not run needs a new plan", tool=name, number=index + 1, what=_told(reading, now))  # fmt: skip
 
 
 def _told(then: Reading, now: Reading) -> Text:

@@ -142,9 +142,7 @@ def unsettled(spec: ServerSpec) -> ToolServerError:
 
 def closing(spec: ServerSpec) -> ToolServerError:
     """We are stopping."""
-    return _server_error(
-        spec, Text("was not started, because this program is stopping: try again when it is running again")
-    )
+    return _server_error(spec, Text("was not started, because this program is stopping"))
 
 
 def unforeseen(spec: ServerSpec) -> ToolServerError:

@@ -76,7 +76,7 @@ async def test_a_plan_of_a_version_that_recorded_no_settings_does_not_run_and_sa
     assert isinstance(final, s.Finished)
     assert harness.world.done == []
     assert "earlier version" in reasons(final)[0]
-    assert "make the request again for a new plan" in reasons(final)[0]
+    assert "what did not run needs a new plan" in reasons(final)[0]
 
 
 @pytest.mark.parametrize("settings", ["", "f" * 64])

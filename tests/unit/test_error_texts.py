@@ -94,6 +94,23 @@ def test_what_people_type_is_the_same_in_german() -> None:
             assert set(typed.findall(BLANK.sub("", text))) == set(typed.findall(BLANK.sub("", form))), text
 
 
+ON_RECEIPTS = ("coordination/execution.py", "coordination/previews.py", "coordination/mcp_tools/server_errors.py")
+
+
+def test_no_reason_that_a_call_did_not_run_has_people_repeat_the_whole_request() -> None:
+    """Earlier calls of the plan may have run: who believes such a sentence has them made once more."""
+    reasons = [
+        each.value
+        for path in ON_RECEIPTS
+        for call in texts_in(ROOT / path)
+        for each in call.args[:1]
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
+    assert len(reasons) > 40
+    repeats = re.compile(r"\b(?:request again|ask again|try again|start again)\b")
+    assert [each for each in reasons if repeats.search(each)] == []
+
+
 def test_a_template_is_written_where_the_check_of_the_catalogue_sees_it() -> None:
     """One that is chosen first and filled later is marked as a `template`."""
     unmarked = {
