@@ -5,6 +5,7 @@ against that account. It is imported by the test that runs it, and by the tests 
 """
 
 import asyncio
+import itertools
 import json
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from coordination.current_rules import Guards
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.break_glass import BreakGlass
-from coordination.domain.canonical_json import canonical
+from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Authors, Person, Policy
 from coordination.domain.quorums import Needs, Quorum
@@ -79,6 +80,7 @@ class RunMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.log = MemoryLog()
         self.world = World()
+        self.run, self.requester = "", REQUESTER.id
         self.plans: list[Plan] = []
         self.yes: dict[str, set[str]] = {}
         self.approved: Plan | None = None
@@ -100,6 +102,7 @@ class RunMachine(RuleBasedStateMachine):
         self.ids: dict[tuple[str, str], str] = {}
         self.is_barred = False
         self.broken: dict[str, str] = {}
+        self.has_rival = True
 
     @override
     def teardown(self) -> None:
@@ -150,8 +153,9 @@ class RunMachine(RuleBasedStateMachine):
             before = Authors(requester=earlier[0], earlier=tuple(earlier[1:]), shapers=tuple(shapers))
             self.askers |= {person.id for person in earlier}
             self.shapers |= {person.id for person in shapers}
+        self.policy = self.policy_of(self.policy)
         profile = a_profile(policy=self.policy)
-        names = iter(["RUN1"])
+        names = (f"RUN{number}" for number in itertools.count(1))
         self.people = Coordinator(
             self.log,
             IdleEngine(),
@@ -169,15 +173,19 @@ class RunMachine(RuleBasedStateMachine):
         self.run = self.do(self.people.start(request))
         self.the_agents_propose(3)
 
+    def policy_of(self, policy: Policy) -> Policy:
+        """What the configuration says besides."""
+        return policy
+
     # --- the present, as the service and its workers read it -----------------------------------------------------
 
     async def rules_now(self, run: str, request: e.RunRequested) -> RunProfile | None:
         """What administrators and the operator want by now; None: nothing else than at the beginning."""
-        if not self.required_now and not self.is_denied and not self.is_barred:
-            return None
-        policy = replace(self.policy, required=max(self.policy.required, self.required_now))
+        policy = self.stricter(self.policy)
         if self.is_barred:
             policy = replace(policy, break_glass=None)
+        if not self.required_now and not self.is_denied and policy == self.policy:
+            return None
         deny = (Rule(match="board.*", effect=Effect.DENY, source="tools[0]"),) if self.is_denied else ()
         return replace(
             self.profile, policy=policy, agents=tuple(replace(each, rules=deny) for each in self.profile.agents)
@@ -203,11 +211,15 @@ class RunMachine(RuleBasedStateMachine):
     def as_now(self, person: Person) -> Person:
         return replace(person, roles=()) if person.id in self.lost else person
 
+    def stricter(self, policy: Policy) -> Policy:
+        """A plan's rule, as strict as what holds now."""
+        return replace(policy, required=max(policy.required, self.required_now))
+
     def is_outdated(self, plan: Plan) -> bool:
         """Whether its rule, or who approved it, is not what has to be asked for now."""
         said = {*self.yes.get(plan.digest, set()), *self.broken.get(plan.digest, "").split()}
         has_glass = self.is_barred and plan.policy.break_glass is not None
-        return plan.policy.required < self.required_now or bool(said & self.lost) or has_glass
+        return self.stricter(plan.policy) != plan.policy or bool(said & self.lost) or has_glass
 
     def find_what_is_asked_again(self) -> None:
         """A plan that the service proposed again: the same calls under the stricter rule, and nobody's yes counts."""
@@ -219,8 +231,7 @@ class RunMachine(RuleBasedStateMachine):
         assert state.plan.calls == before.calls
         alone = state.plan.policy.break_glass
         assert alone == before.policy.break_glass or (alone is None and self.is_barred), "another use of break-glass"
-        required = max(before.policy.required, self.required_now)
-        assert state.plan.policy == replace(before.policy, required=required, break_glass=alone)
+        assert state.plan.policy == replace(self.stricter(before.policy), break_glass=alone)
         assert state.approvals == ()
         assert not self.world.done, "a plan is asked again after some of it ran"
         self.plans.append(state.plan)
@@ -274,7 +285,7 @@ class RunMachine(RuleBasedStateMachine):
 
     def may_say_no(self, by: Person) -> bool:
         by = self.as_now(by)
-        return by.tenant == "here" and (bool(self.wanted(self.plans[-1]) & {*by.roles}) or by.id == REQUESTER.id)
+        return by.tenant == "here" and (bool(self.wanted(self.plans[-1]) & {*by.roles}) or by.id == self.requester)
 
     def of_finance(self, plan: Plan) -> int:
         """How many of finance a plan takes, which we know by its calls."""
@@ -312,11 +323,13 @@ class RunMachine(RuleBasedStateMachine):
                 revision = writer.state.revision if isinstance(writer.state, s.ChangesWanted) else 1
                 await writer.commit(e.DeliberationStarted(revision=revision))
             assert isinstance(writer.state, s.Deliberating)
-            calls = [a_call(title=f"{writer.state.revision}/{number}") for number in range(count)]
+            calls = [self.as_planned(a_call(title=f"{writer.state.revision}/{number}")) for number in range(count)]
             policy = self.policy
             if self.finance and count > 1:
                 needs = Needs(quorums=(Quorum(roles=("finance",), required=self.finance),))
-                calls[1] = replace(a_call(title=f"{writer.state.revision}/1", kind="needy"), needs=needs)
+                calls[1] = replace(
+                    self.as_planned(a_call(title=f"{writer.state.revision}/1", kind="needy")), needs=needs
+                )
                 policy = replace(policy, quorums=needs.quorums)
             if count == 3:  # The last call takes what the first one returns.
                 calls[2] = replace(calls[2], references=(Reference(argument="in", call=0, path="/id"),))
@@ -332,16 +345,26 @@ class RunMachine(RuleBasedStateMachine):
             accepted = e.AnswerAccepted(
                 agent=1, number=answer.number, epoch=answer.epoch, text=answer.text, calls=answer.calls
             )
-            other = a_call(title=f"{writer.state.revision}/other")
+            other = self.as_planned(a_call(title=f"{writer.state.revision}/other"))
             rival = (
                 e.ActionRecorded(agent=2, call=other, input_schema=SCHEMA),
                 e.AnswerAccepted(agent=2, number=answer.number, epoch=answer.epoch + 1, text="Else.", calls=(other,)),
             )
             proposed = e.PlanProposed(plan=plan, digest=plan.digest, election=an_election_of(plan))
-            await writer.commit(*recorded, accepted, *rival, proposed)
+            await writer.commit(*recorded, accepted, *rival)
+            await self.propose(writer, proposed)
             return plan
 
+        self.has_rival = True
         self.plans.append(self.do(propose()))
+
+    def as_planned(self, call: PlannedCall) -> PlannedCall:
+        """A call as the agents plan it."""
+        return call
+
+    async def propose(self, writer: RunWriter, proposed: e.PlanProposed) -> None:
+        """Have people decide on a plan."""
+        await writer.commit(proposed)
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -440,7 +463,7 @@ class RunMachine(RuleBasedStateMachine):
         """It begins without any approval, and whoever chose it has shaped it."""
         plan = self.plans[-1] if newest else data.draw(st.sampled_from(self.plans))
         is_right = self.may_say_no(by) and plan is self.plans[-1] and self.clock.now() < plan.expires_at
-        is_right = is_right and not self.is_outdated(plan) and not self.is_denied
+        is_right = is_right and not self.is_outdated(plan) and not self.is_denied and self.has_rival
         try:
             after = self.do(self.people.choose(self.run, plan.digest, self.as_now(by), 2))
         except (RefusedError, RunNotFoundError):
@@ -520,7 +543,7 @@ class RunMachine(RuleBasedStateMachine):
         before = self.state()
         can_start = not isinstance(before, s.Ended | s.Reporting) and not self.is_stopped
         has_plan = isinstance(before, s.AwaitingDecision | s.Executing | s.NeedsHuman) or len(self.plans) > 0
-        is_right = self.may_say_no(by) if has_plan else by.tenant == "here" and by.id == REQUESTER.id
+        is_right = self.may_say_no(by) if has_plan else by.tenant == "here" and by.id == self.requester
         approvals = before.approvals if isinstance(before, s.AwaitingDecision | s.Executing | s.NeedsHuman) else ()
         is_right = is_right or any(by.is_same_as(each) for each in approvals)
         try:
@@ -538,7 +561,7 @@ class RunMachine(RuleBasedStateMachine):
         state = self.state()
         assert isinstance(state, s.NeedsHuman)
         index, plan = state.unknown.index, state.plan
-        is_stricter = self.is_denied or plan.policy.required < self.required_now
+        is_stricter = self.is_denied or self.stricter(plan.policy) != plan.policy
         is_stricter = is_stricter or (self.is_barred and plan.digest in self.broken)
         same = {each for each, word in self.said.items() if word == verdict and each not in self.lost}
         is_late = self.clock.now() >= self.valid_until and index + 1 < len(plan.calls)
@@ -595,13 +618,13 @@ class RunMachine(RuleBasedStateMachine):
     def a_worker_executes(self, endings: list[str], hand: object, moved: bool) -> None:
         """It does so whenever it likes, also when it has no business to: the log must hold it back."""
         self.world.behaviours = [lambda call, ending=ending: self.happen(call, ending) for ending in endings]
-        self.world.definitions = {("board", "post"): "another definition"} if moved else {}
+        self.world.definitions = {("board", each): "another" for each in ("post", "delete")} if moved else {}
 
         self.looks = 5
 
         async def work() -> None:
             writer = await RunWriter.open(self.log, self.clock, self.run)
-            guard = Guards(self.rules_now, self, self.clock, self).of(self.run)
+            guard = Guards(self.rules_now, self, self.clock, self, grants=self.log).of(self.run)
             await execute(writer, self.world, self.clock, str(hand), guard=guard)
 
         started = isinstance(state := self.state(), s.Executing) and state.in_flight is not None
@@ -633,7 +656,8 @@ class RunMachine(RuleBasedStateMachine):
             return ToolOutput(text="x", is_error=True)
         at = len(self.ids)
         self.ids[plan.digest, call.arguments] = "" if ending == "mute" else f"id-{at}"
-        return ToolOutput(text="x", structured={"id": "two words" if ending == "mute" else f"id-{at}", "more": at})
+        structured: dict[str, Json] = {"id": "two words" if ending == "mute" else f"id-{at}", "more": at}
+        return ToolOutput(text=canonical(structured), structured=structured)
 
     def declare_dead(self) -> None:
         """Another worker takes this one for dead in the middle of its call."""
@@ -665,7 +689,7 @@ class RunMachine(RuleBasedStateMachine):
         assert not self.world.definitions, "a call of a tool that changed after the approval"
         assert not self.is_denied, "a call that the rules of now forbid"
         assert not self.is_frozen, "a call while everything is frozen"
-        assert plan.policy.required >= self.required_now, "a call that needs more people by now"
+        assert self.stricter(plan.policy) == plan.policy, "a call under a rule that is stricter by now"
         is_alone, said = plan.digest in self.broken, self.yes.get(plan.digest, set())
         assert is_alone or self.wants(plan, said) == 0, "a call that lacks somebody whom its plan takes"
         assert not is_alone or not self.is_barred, "a call that one person approved, who may not by now"
@@ -687,15 +711,15 @@ class RunMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_log_tells_a_possible_story(self) -> None:
-        if self.log.events.get("RUN1"):
+        if log := self.log.events.get(self.run):
             try:
-                replay(self.log.events["RUN1"])
+                replay(log)
             except IllegalTransition as error:
                 raise AssertionError("the log holds an impossible event") from error
 
     @invariant()
     def nobodys_own_words_carry(self) -> None:
-        if self.log.events.get("RUN1"):
+        if self.plans:
             state = self.state()
             if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman | s.Reporting | s.Finished):
                 own = [by for by in state.approvals if not self.may_say_yes(by, state.plan) and by.id not in self.lost]

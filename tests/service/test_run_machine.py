@@ -4,10 +4,10 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.service.run_machine import RunMachine
+from tests.service.next_run_machine import NextRunMachine
 
 
 @pytest.mark.unmeasured
 def test_no_order_of_events_breaks_the_promise() -> None:
     """Clickers, expiry, cancel, revisions, crashes and late results, in every order that the search finds."""
-    run_state_machine_as_test(RunMachine, settings=settings(deadline=None, stateful_step_count=30))
+    run_state_machine_as_test(NextRunMachine, settings=settings(deadline=None, stateful_step_count=15))
