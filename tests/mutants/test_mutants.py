@@ -54,6 +54,41 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "anybody revokes a standing grant",
+        "domain/grant_checks.py",
+        "    return None if by.is_admin or by.is_same_as(grant.by) else Refusal.NOT_YOURS\n",
+        "    return None\n",
+        (MACHINE,),
+    ),
+    Mutant(
+        "a grant covers calls to another server of the name",
+        "domain/grants.py",
+        "self.definition, self.settings)\n        if where",
+        "self.definition, call.settings)\n        if where",
+        (MACHINE,),
+    ),
+    Mutant(
+        "the rest is planned after a call that may have run",
+        "domain/preset_plan.py",
+        "isinstance(each, Skipped) or (isinstance(each, Failed) and each.nothing_happened)",
+        "True",
+        (MACHINE,),
+    ),
+    Mutant(
+        "what ran is taken back in the order in which it ran",
+        "domain/preset_plan.py",
+        "    for each in reversed(receipts):\n",
+        "    for each in receipts:\n",
+        (MACHINE,),
+    ),
+    Mutant(
+        "a run begins with another plan than what is left",
+        "domain/preset_plan.py",
+        "        return not any(call.references for call in calls) and planned == [\n",
+        "        return True or planned == [\n",
+        (MACHINE,),
+    ),
+    Mutant(
         "what was read gets into an argument that a grant leaves open",
         "domain/grants.py",
         "call.is_destructive or call.origins != ()",
