@@ -30,7 +30,7 @@ PATIENCE = 8.0
 
 LONGEST = 120.0
 QUICK = ("kill", "freeze", "outage", "lost connections")
-ALL = (*QUICK, "freeze beyond the lease", "cut")
+ALL = (*QUICK, "terminate", "freeze beyond the lease", "cut")
 
 
 @dataclass
@@ -65,6 +65,7 @@ class ChatFronts:
         """One fault after the other: each kind once, then any, until it is over."""
         faults: Mapping[str, Callable[[], Awaitable[None]]] = {
             "kill": self._kill,
+            "terminate": self._terminate,
             "freeze": lambda: self._freeze(self.dice.uniform(0.5, 4)),
             "freeze beyond the lease": lambda: self._freeze(LEASE + self.dice.uniform(2, 5)),
             "outage": self._outage,
@@ -81,6 +82,13 @@ class ChatFronts:
     async def _kill(self) -> None:
         self.living.pop(self.dice.randrange(len(self.living))).kill()
         await asyncio.to_thread(self.start)
+
+    async def _terminate(self) -> None:
+        """Its replacement is there before it has ended."""
+        front = self.living.pop(self.dice.randrange(len(self.living)))
+        front.terminate()
+        await asyncio.to_thread(self.start)
+        assert await asyncio.to_thread(front.wait, LONGEST) == 0
 
     async def _freeze(self, seconds: float) -> None:
         front = self.dice.choice(self.living)
