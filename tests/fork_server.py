@@ -27,6 +27,9 @@ import warnings
 from typing import NoReturn, TypedDict
 
 from coverage import Coverage
+from pydantic import BaseModel
+
+from coordination.config.section_reader import Section
 
 LARGEST = 200_000
 """Bytes of one order."""
@@ -58,7 +61,15 @@ def load() -> None:
             if not found.name.endswith("__main__") and ".migrations." not in found.name:
                 with contextlib.suppress(ImportError):  # What an extra brings that is not installed.
                     importlib.import_module(found.name)
+    _finish(Section)
     _forget("bot.terminal")  # Its help is made as it is imported, in the language of the program's environment.
+
+
+def _finish(model: type[BaseModel]) -> None:
+    """Make the validators of a model and of those derived from it, which each fork would make when it first needs them."""
+    for each in model.__subclasses__():
+        each.model_rebuild()
+        _finish(each)
 
 
 def _forget(package: str) -> None:
