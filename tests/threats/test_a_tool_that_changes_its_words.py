@@ -30,7 +30,7 @@ def test_no_plan_is_made_with_other_words_than_accepted_until_somebody_has_seen_
     assert pinned.done() == 1
     checked = pinned.check()
     assert checked.status == USAGE
-    assert "world.read_one is not as it was when it was accepted:" in checked.out
+    assert "world.read_one has changed since it was accepted:" in checked.out
     assert f"    + {ORDER}⟨U+202E⟩" in checked.out.splitlines()
     accepted = pinned.check("--accept")
     assert accepted.status == 0

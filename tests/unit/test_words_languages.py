@@ -79,7 +79,7 @@ def test_what_people_type_is_the_same_in_both_languages() -> None:
 
 def test_german_addresses_nobody_and_has_one_word_for_a_thing() -> None:
     """Neither form of address, as chats differ in it; what is quoted from a person may say du."""
-    address = re.compile(r"\b(?:[Dd]u|[Dd]ein\w*|[Dd]ir|[Dd]ich|Ihnen)\b")
+    address = re.compile(r"\b(?:[Dd]u|[Dd]ein\w*|[Dd]ir|[Dd]ich|Ihnen)\b|(?<=[a-zäöüß,] )(?:S[i]e|I[h]r\w*)\b")
     retired = re.compile(r"\b(?:Werkzeug-\w+|Tool-Server\w*|Id|Digest|Administrator\w*|Verwaltung|Knopf)\b")
     quoted = {"slack.prompt.help_title"}
     with (ROOT / "bot/locales/errors/de.po").open("rb") as file:
