@@ -39,6 +39,8 @@ READY = "tests/unit/test_ready_previews.py"
 REFERENCES = "tests/unit/test_references.py"
 GRANTS = "tests/unit/test_grants.py"
 GRANTED = "tests/service/test_standing_grants.py"
+GLASS = "tests/unit/test_break_glass.py"
+ALONE = "tests/threats/test_approving_alone.py"
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,98 @@ MUTANTS = [
         "        return not any(call.references for call in calls) and planned == [\n",
         "        return True or planned == [\n",
         (MACHINE,),
+    ),
+    Mutant(
+        "anybody approves alone in an emergency",
+        "domain/policy.py",
+        "    if not rule.names(by):\n        return Refusal.NOT_FOR_BREAK_GLASS\n",
+        "",
+        (GLASS, ALONE),
+    ),
+    Mutant(
+        "who asked for the plan approves it alone",
+        "domain/policy.py",
+        "    is_own = authors.asked(by) or authors.shaped(by)\n",
+        "    is_own = authors.shaped(by)\n",
+        (GLASS,),
+    ),
+    Mutant(
+        "who shaped the plan approves it alone",
+        "domain/policy.py",
+        "    is_own = authors.asked(by) or authors.shaped(by)\n",
+        "    is_own = authors.asked(by)\n",
+        (GLASS,),
+    ),
+    Mutant(
+        "guests approve alone",
+        "domain/policy.py",
+        "    if policy.excludes(by):\n        return Refusal.EXTERNAL\n    if action is RunAction.BREAK_GLASS",
+        "    if policy.excludes(by) and action is not RunAction.BREAK_GLASS:\n"
+        "        return Refusal.EXTERNAL\n    if action is RunAction.BREAK_GLASS",
+        (GLASS,),
+    ),
+    Mutant(
+        "a call whose rule bars break-glass has it",
+        "domain/break_glass.py",
+        "        if needs.bars_break_glass:\n            return None\n",
+        "",
+        (GLASS,),
+    ),
+    Mutant(
+        "a rule of now that has no break-glass leaves that of then",
+        "domain/break_glass.py",
+        "        if now is None:\n            return None\n",
+        "        if now is None:\n            return self\n",
+        (GLASS, ALONE),
+    ),
+    Mutant(
+        "a log says that somebody approved alone, and not why",
+        "domain/judgement.py",
+        "    if event.break_glass is None or not is_reason(event.break_glass):\n",
+        "    if event.break_glass is None:\n",
+        (GLASS,),
+    ),
+    Mutant(
+        "a log may say that anybody approved alone",
+        "domain/transitions.py",
+        "        check_break_glass(state, event, at)\n",
+        "        pass\n",
+        (GLASS,),
+    ),
+    Mutant(
+        "nobody reads again whether who approved alone still may",
+        "domain/states.py",
+        "            return (self.break_glass_by,)\n",
+        "            return ()\n",
+        (GLASS, ALONE),
+    ),
+    Mutant(
+        "who approved alone is held against the rule for everybody else",
+        "domain/states.py",
+        "        return self.plan.policy.alone if is_alone else self.plan.policy\n",
+        "        return self.plan.policy\n",
+        (ALONE,),
+    ),
+    Mutant(
+        "who may approve alone is not under the digest",
+        "domain/policy.py",
+        '            "break_glass": None if self.break_glass is None else self.break_glass.as_json(),\n',
+        "",
+        (GLASS,),
+    ),
+    Mutant(
+        "what is denied by now is approved in an emergency",
+        "service.py",
+        "        if action in (RunAction.APPROVE, RunAction.BREAK_GLASS):\n            objection",
+        "        if action is RunAction.APPROVE:\n            objection",
+        (ALONE,),
+    ),
+    Mutant(
+        "what one person approved goes on under rules that have no break-glass",
+        "current_rules.py",
+        "    return then != (now if state.break_glass_by is not None else",
+        "    return then != (now if state.break_glass_by is None else",
+        (ALONE,),
     ),
     Mutant(
         "what was read gets into an argument that a grant leaves open",
@@ -669,7 +763,7 @@ MUTANTS = [
     Mutant(
         "a call is run again under rules that got stricter",
         "service.py",
-        '        if verdict == "run_it" and (is_denied or policy != state.plan.policy):\n            return Refusal.STRICTER_NOW\n',
+        '        if verdict == "run_it" and (is_denied or differs(state, policy)):\n            return Refusal.STRICTER_NOW\n',
         "",
         (IN_DOUBT,),
     ),
@@ -788,8 +882,8 @@ MUTANTS = [
     Mutant(
         "whose approval calls need is not under the digest",
         "domain/policy.py",
-        '            fields["quorums"] = [each.as_json() for each in self.quorums]\n',
-        "            pass\n",
+        '            "quorums": [each.as_json() for each in self.quorums],\n',
+        "",
         (QUORUMS,),
     ),
     Mutant(
