@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from bot.machine import CONSOLE
 from bot.tool_servers.rate_limits import begin_call
+from bot.tool_servers.refusals import ChatBusyError
 from bot.variables import Environment
 from coordination.domain.caller import CALLER, KEY_VARIABLE, Caller, verified
 
@@ -83,9 +84,15 @@ def done(text: str, url: str = "", **made: str) -> CallToolResult:
 
 
 async def may_read(readable: Awaitable[str]) -> bool:
-    """Whether a channel may be read, by what raises where it may not."""
+    """Whether a channel may be read, by what raises where it may not.
+
+    Raises:
+        ChatBusyError: the chat does not say now.
+    """
     try:
         await readable
+    except ChatBusyError:
+        raise
     except ToolError:
         return False
     return True

@@ -17,7 +17,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from bot.tool_servers.callers import Scope
 from bot.tool_servers.rate_limits import Patience, RateLimited, seconds_in
-from bot.tool_servers.refusals import ChatRefusedError, effect
+from bot.tool_servers.refusals import ChatBusyError, ChatRefusedError, effect
 from coordination.domain.caller import Caller
 from coordination.domain.policy import POLICY_ACTOR
 
@@ -61,12 +61,13 @@ class DiscordApi:
         """A request that changes nothing.
 
         Raises:
-            ToolError: Discord refused it, or did not answer.
+            ChatBusyError: Discord did not answer, or asks to wait.
+            ToolError: it refused.
         """
         try:
             return await self._request("GET", path, None)
         except NoAnswer:
-            raise ToolError("Discord did not answer.") from None
+            raise ChatBusyError("Discord did not answer.") from None
 
     async def write(
         self, method: str, path: str, body: Mapping[str, Json] | None = None, *, repeats: bool = False
@@ -122,7 +123,7 @@ class DiscordApi:
             except RateLimited as error:
                 if not await self.patience.waits(error.seconds):
                     text = f"Discord asks to wait {error.seconds:g} seconds; nothing was done."
-                    raise ChatRefusedError(text) from None
+                    raise ChatBusyError(text) from None
 
     async def _once(self, method: str, path: str, body: Mapping[str, Json] | None) -> Json:
         headers = {"Authorization": f"Bot {self.token}", "User-Agent": _AGENT}
@@ -335,9 +336,15 @@ class Sight:
         return await self._found(f"/guilds/{self.api.guild}/members/{snowflake(user)}")
 
     async def _found(self, path: str) -> Fields:
-        """What Discord tells; nothing where it tells nothing, for whatever reason."""
+        """What Discord tells; nothing where it says that there is nothing, or not for us.
+
+        Raises:
+            ChatBusyError: it does not say now.
+        """
         try:
             found = await self.api.read(path)
+        except ChatBusyError:
+            raise
         except ToolError:
             return {}
         return found if isinstance(found, dict) else {}

@@ -20,6 +20,10 @@ class ChatRefusedError(ToolError):
     """The chat itself refused a request, or it never got there: nothing was done."""
 
 
+class ChatBusyError(ChatRefusedError):
+    """The chat asks to wait for long, or does not answer a read: it says neither yes nor no, and is not taken to."""
+
+
 @dataclass
 class _Effects:
     """Whether the tool that is called has done something, or may have."""

@@ -14,7 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from bot.tool_servers.callers import Scope
 from bot.tool_servers.rate_limits import Patience, RateLimited, seconds_in
-from bot.tool_servers.refusals import ChatRefusedError, effect
+from bot.tool_servers.refusals import ChatBusyError, ChatRefusedError, effect
 from coordination.domain.caller import Caller
 from coordination.domain.policy import POLICY_ACTOR
 
@@ -91,12 +91,13 @@ class SlackApi:
         """A call that changes nothing.
 
         Raises:
-            ToolError: Slack refused it, or did not answer.
+            ChatBusyError: Slack did not answer, or asks to wait.
+            ToolError: it refused.
         """
         try:
             return await self._call(method, given)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            raise ToolError("Slack did not answer.") from None
+            raise ChatBusyError("Slack did not answer.") from None
 
     async def write(self, method: str, **given: str | int | bool) -> dict[str, Json]:
         """A call that has an effect.
@@ -152,7 +153,7 @@ class SlackApi:
             except RateLimited as error:
                 if not await self.patience.waits(error.seconds):
                     text = f"Slack asks to wait {error.seconds:g} seconds; nothing was done."
-                    raise ChatRefusedError(text) from None
+                    raise ChatBusyError(text) from None
 
     async def _once(self, method: str, given: Mapping[str, str | int | bool]) -> dict[str, Json]:
         form = {name: _plain(value) for name, value in given.items() if value != ""}
@@ -314,6 +315,8 @@ class Sight:
         for _ in range(_MOST_PAGES):
             try:
                 page = await self.api.read("conversations.members", channel=channel, limit=_PAGE, cursor=cursor)
+            except ChatBusyError:
+                raise
             except ToolError:
                 return None
             members, meta = page.get("members"), page.get("response_metadata")
@@ -325,9 +328,15 @@ class Sight:
         return None
 
     async def _found(self, method: str, part: str, **given: str) -> Fields:
-        """What Slack tells; nothing where it tells nothing, for whatever reason."""
+        """What Slack tells; nothing where it says that there is nothing, or not for us.
+
+        Raises:
+            ChatBusyError: it does not say now.
+        """
         try:
             found = (await self.api.read(method, **given)).get(part)
+        except ChatBusyError:
+            raise
         except ToolError:
             return {}
         return found if isinstance(found, dict) else {}

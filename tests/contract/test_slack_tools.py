@@ -119,6 +119,17 @@ async def test_ids_are_looked_up(server: SlackServer) -> None:
         assert (await client.call_tool("look_up", {"channel": "C1", "message": "1.000001"})).is_error
 
 
+@pytest.mark.parametrize("method", ["conversations.info", "conversations.replies"])
+async def test_where_slack_asks_to_wait_ids_are_not_said_to_be_hidden(server: SlackServer, method: str) -> None:
+    ts = server.new_ts()
+    server.messages["C1", ts] = Message("T1", "C1", ts, "", [{"text": "hi"}], "UALICE")
+    server.faults.append(Fault(method=method, retry_after=99, times=9))
+    async with client_of(server) as client:
+        found = await client.call_tool("look_up", {"channel": "C1", "message": ts})
+    assert found.is_error
+    assert "Slack asks to wait 99 seconds" in text_of(found)
+
+
 async def test_reactions_pins_and_snippets_reach_slack(server: SlackServer) -> None:
     async with client_of(server) as client:
         for name, given in (

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
 from bot.cards.error_messages import plain_text
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
@@ -179,8 +181,11 @@ async def test_reads_that_the_chat_asks_to_slow_down_wait_and_the_card_shows_all
         assert not any(each.id in plan.server.messages for each in plan.messages)
 
 
-async def test_a_read_that_the_chat_puts_off_for_long_is_named_on_the_card_and_before_the_call_nothing_runs() -> None:
-    slow = Fault("GET", "/messages/[0-9]+$", 429, {"retry_after": 400.0}, times=9)
+@pytest.mark.parametrize("path", ["/messages/[0-9]+$", "/guilds/[0-9]+$"], ids=["the message", "who may see it"])
+async def test_a_read_that_the_chat_puts_off_for_long_is_named_on_the_card_and_before_the_call_nothing_runs(
+    path: str,
+) -> None:
+    slow = Fault("GET", path, 429, {"retry_after": 400.0}, times=9)
     async with deletion(1, slow) as plan:
         assert "Discord asks to wait 400 seconds" in await plan.words()
     async with deletion(1) as plan:
