@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,15 +16,18 @@ import sqlalchemy as sa
 
 from bot.chat.sql_tables import cards, chat_metadata
 from bot.telemetry.health import Health, open_health
-from bot.telemetry.metrics import ALL, EVENTS, PROCESS, READY, Counters, metrics_page
+from bot.telemetry.metrics import ALL, BREAK_GLASS, EVENTS, PROCESS, READY, Counters, metrics_page
 from bot.telemetry.observed import count_events
 from bot.variables import Environment
 from coordination.clock import SystemClock
+from coordination.domain.events import ApprovalGiven
+from coordination.domain.transitions import Recorded
 from coordination.errors import ConfigError, StorageError
 from coordination.storage import schema
 from coordination.storage.database import open_engine, parse_url
 from coordination.storage.overview import DatabaseWatch, Overview
 from coordination.storage.sql_run_log import time_text
+from tests.builders import ALICE, START
 from tests.contract.slack_harness import a_harness
 from tests.databases import OwnPostgres, own_server, postgres_programs, sqlite_url
 from tests.e2e.program import Program
@@ -239,3 +243,10 @@ def test_events_are_counted_by_kind() -> None:
     count_events("run", ())
     assert PROCESS.value(EVENTS, "run_requested") == before
     assert READY in ALL
+
+
+def test_only_what_somebody_approved_alone_counts_as_break_glass() -> None:
+    before, usual = PROCESS.value(BREAK_GLASS), ApprovalGiven(by=ALICE, digest="d")
+    alone = replace(usual, break_glass="The site is down.")
+    count_events("run", [Recorded(run="run", seq=1, at=START, event=each) for each in (usual, alone)])
+    assert PROCESS.value(BREAK_GLASS) == before + 1

@@ -9,15 +9,19 @@ from bot.message import Card, Severity
 from bot.terminal import prompts as q
 from bot.terminal.error_handler import Exit, exit_of
 from coordination.domain import events as e
+from coordination.domain.break_glass import BreakGlass
+from coordination.domain.policy import Policy
 from coordination.domain.transitions import Recorded, replay
 from tests.builders import ALICE, BOB, an_election
 from tests.sample_logs import (
     LATER,
     POST,
+    REMOVE,
     approved,
     argued,
     half_approved,
     plan_in,
+    proposed,
     recorded,
     started,
     succeeded,
@@ -88,6 +92,29 @@ def test_calls_stay_by_their_numbers() -> None:
     assert keep.answer("1 3") == q.Select(numbers="1 3")
     assert keep.answer(" ") == q.Back()
     assert question_of(waiting(POST)).answer("k") is None
+
+
+def alone() -> list[Recorded]:
+    """A plan that somebody may approve alone in an emergency."""
+    policy = Policy(roles=("ops",), required=2, break_glass=BreakGlass(roles=("on-call",)))
+    proposal = proposed(POST, REMOVE, policy=policy)
+    return recorded([*argued(POST, REMOVE), proposal, e.ApprovalGiven(by=ALICE, digest=proposal.digest)])
+
+
+def test_an_approval_alone_must_have_a_reason() -> None:
+    reason = answer(question_of(alone()), "b")
+    assert isinstance(reason, q.LineQuestion)
+    assert reason.answer("  ") == q.Back()
+    assert reason.answer("The site is down.") == q.BreakGlass(reason="The site is down.")
+    assert question_of(waiting(POST)).answer("b") is None
+
+
+@pytest.mark.parametrize("language", [ENGLISH, GERMAN])
+def test_the_key_of_an_approval_alone_is_no_other_answers(language: Catalog) -> None:
+    with speaking(language):
+        keys = [each.key for each in question_of(alone()).choices]
+        assert len(set(keys)) == len(keys) == 7
+        assert isinstance(answer(question_of(alone()), "b"), q.LineQuestion)
 
 
 @pytest.mark.parametrize("language", [ENGLISH, GERMAN])

@@ -183,15 +183,18 @@ class Notifier:
         """
         for use in [each for each in view.break_glass if each.seq > card.announced]:
             notice = await self.context.linked(break_glass_notice(view, use), card)
-            for place in await self._public_places(card):
-                await self._post_once(place, notice, use, f"{card.run}:break-glass:{use.seq}:{place.channel}")
+            await self._post_once(place_of(card), notice, use, f"{card.run}:break-glass:{use.seq}")
+            for place in await self._channels_with_a_copy(card):
+                try:
+                    await self._post_once(place, notice, use, f"{card.run}:break-glass:{use.seq}:{place.channel}")
+                except MissingPermission as error:  # Its copy says so too, and must not hold the card up.
+                    _log.warning("the use of break-glass can't be told in %s: %s", place.channel, error)
             card = await self.context.saved(card, replace(card, announced=use.seq))
         return card
 
-    async def _public_places(self, card: CardRecord) -> list[ChannelRef]:
-        """Where the card stands, and the channels with a copy of it."""
+    async def _channels_with_a_copy(self, card: CardRecord) -> list[ChannelRef]:
         copies = await self.context.store.copies(card.run, card.tenant)
-        return [place_of(card), *_places_of([each for each in copies if not each.person]).values()]
+        return list(_places_of([each for each in copies if not each.person]).values())
 
     async def _post_once(self, place: ChannelRef, notice: Card, use: BreakGlassUse, once: str) -> None:
         try:
