@@ -84,7 +84,7 @@ def test_german_addresses_nobody_and_has_one_word_for_a_thing() -> None:
     quoted = {"slack.prompt.help_title"}
     with (ROOT / "bot/locales/errors/de.po").open("rb") as file:
         errors = {str(each.id): str(each.string) for each in pofile.read_po(file, locale="de") if each.id}
-    told = {key: text for key, text in (texts_of("de") | errors).items() if key not in quoted}
+    told = {key: text for key, text in {**texts_of("de"), **errors}.items() if key not in quoted}
     assert {key: text for key, text in told.items() if address.search(text) or retired.search(text)} == {}
 
 
