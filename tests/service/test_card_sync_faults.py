@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
@@ -17,12 +19,14 @@ from bot.chat.platform import (
     MissingPermission,
     RateLimited,
 )
-from bot.chat.store import Done
+from bot.chat.store import CardRecord, Done
 from bot.message import Action
 from coordination.domain import events as e
+from coordination.errors import OwnershipLostError
 from tests.builders import ALICE
+from tests.memory_chat_store import MemoryChatStore
 from tests.sample_logs import POST, REMOVE, RUN, argued, plan_in, proposed, recorded, started, succeeded, waiting
-from tests.service.card_sync_harness import QUICK, FakePlatform, Fault, Harness
+from tests.service.card_sync_harness import QUICK, FakePlatform, Fault, Harness, texts
 
 _FAULTS: list[Fault | None] = [
     None,
@@ -147,3 +151,40 @@ def _is_dead(harness: Harness, ids: dict[Action, str]) -> bool:
     """Whether no button of a message that is left over counts."""
     attempt = harness.store.cards[RUN].attempt
     return all(harness.store.buttons[id_].attempt < attempt for id_ in ids.values())
+
+
+class TakenOverStore(MemoryChatStore):
+    """From a moment on somebody else keeps the cards: what this process wants to write down is refused."""
+
+    is_lost = False
+
+    @override
+    async def save(self, before: CardRecord, after: CardRecord) -> None:
+        if self.is_lost:
+            raise OwnershipLostError("leader")
+        await super().save(before, after)
+
+
+@pytest.mark.parametrize("fault", [None, RateLimited(0.01)])
+async def test_an_edit_that_arrives_after_somebody_else_has_shown_the_end_does_not_stay_on_the_card(
+    fault: RateLimited | None,
+) -> None:
+    """A process that was frozen, or waited for Discord's limits, goes on with what it was about to send."""
+    harness = Harness()
+    store = harness.store = TakenOverStore(harness.log)
+    plan = plan_in(waiting())
+    await harness.ask(waiting())
+    async with harness.running() as card_sync:
+        await harness.until_told(RUN)
+        harness.platform.hold = asyncio.Event()
+        await harness.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
+        await harness.add(RUN, succeeded(plan, 0), started(plan, 1))
+        card_sync.wake()
+        await asyncio.sleep(0.2)
+        await harness.add(RUN, succeeded(plan, 1), e.RunFinished(report="Both done."))
+        shown, store.is_lost = store.cards[RUN], True
+        store.cards[RUN] = replace(shown, state=Done(post=shown.post)) if shown.post else shown
+        harness.platform.faults["edit"] = [None, fault]
+        harness.platform.hold.set()
+        await harness.platform.until(lambda: "Done" in texts(harness.platform.newest.card))
+        assert [each.card.status for each in harness.platform.messages.values()] == ["Done"]

@@ -147,6 +147,12 @@ class CardPublisher:
             self._sent(card)
         return await self.context.saved(card, card.with_fingerprint(snapshot.fingerprint))
 
+    async def redraw(self, card: CardRecord, view: RunView) -> None:
+        """Edit the message, and write nothing down. Buttons that nobody was given yet are for whoever keeps the card."""
+        snapshot = self.snapshot(view)
+        ids = await self.context.ids(card, snapshot, view)
+        await self.context.platform.edit(posted(card), snapshot.card, ids)
+
     async def _begin(self, card: CardRecord, view: RunView) -> CardRecord:
         """The first post of this attempt, unless ids were issued for it: then there may be one already.
 
@@ -243,6 +249,8 @@ _LONGEST = 300.0
 _ORPHAN = timedelta(minutes=5)
 _STORAGE_SECONDS = 5.0
 _SOON = 0.01
+_PICTURES = 5
+"""Of one card at most from a process that keeps it no more."""
 
 
 @dataclass
@@ -302,12 +310,37 @@ class Reconciler:
         self._failures = 0
         return pause
 
+    async def _leave_the_newest(self) -> None:
+        """What was sent from here last may lie over what the process that keeps the cards now has shown since.
+
+        That one looks no more at the card of a run that has ended. So whoever sent an older picture puts the newest in its
+        place, which takes no right to write anything down.
+        """
+        for _ in range(_PICTURES):
+            sent, card = self._view, await self.context.store.card(self.run)
+            if sent is None or card is None or not card.message:
+                return
+            view = await self._read(card)
+            if view is None or view.seq == sent.seq:
+                return
+            try:
+                await self._publisher.redraw(card, view)
+            except RateLimited as error:
+                self._view = sent
+                await asyncio.sleep(min(max(error.seconds, self.context.intervals.edit), _LONGEST))
+            except (MessageNotFound, MissingPermission, CardTooLarge):
+                return
+
     async def _step(self) -> float | None:
         card = await self.context.store.card(self.run)
         if card is None or isinstance(card.state, Gone) or (isinstance(card.state, Done) and not card.stale):
             return None
         with speaking(self.context.chosen or catalog_in(card.language)):
-            return await self._follow(card)
+            try:
+                return await self._follow(card)
+            except OwnershipLostError:
+                await self._leave_the_newest()
+                raise
 
     async def _follow(self, card: CardRecord) -> float | None:
         """One step of a card that is shown, all of it in one language."""
