@@ -438,7 +438,7 @@ async def test_bad_old_and_future_signatures_are_refused_and_a_replay_does_nothi
         good = line.signed("interaction", payload)
         assert await line.deliver(*line.signed("interaction", payload, secret="another")) == 401
         assert await line.deliver(*line.signed("interaction", payload, at=time.time() - 301)) == 401
-        assert await line.deliver(*line.signed("interaction", payload, at=time.time() + 301)) == 401
+        assert await line.deliver(*line.signed("interaction", payload, at=time.time() + 360)) == 401
         assert await line.deliver(good[0] + b" ", good[1]) == 401
         assert await line.deliver(good[0], {**good[1], "X-Slack-Request-Timestamp": "soon"}) in {401, 500}
         assert await line.deliver(good[0], {"Content-Type": good[1]["Content-Type"]}) == 401
