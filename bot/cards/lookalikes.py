@@ -52,6 +52,8 @@ def lookalikes(text: str) -> frozenset[int]:
 
 def _of_mixed_words(text: str) -> Iterator[int]:
     """In each word of more than one alphabet, the letters that are not of the one which most are of."""
+    if len({_alphabet(character) for character in set(text)} - {""}) < 2:
+        return
     for word in _words(text):
         if len(word) == 1:
             continue

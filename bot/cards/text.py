@@ -54,13 +54,17 @@ def visible(text: str) -> str:
     text = catalog.told(text)
     if text.isascii() and text.isprintable():
         return text
-    shown: list[str] = []
+    characters = set(text)
+    deceptive = frozenset(filter(_is_deceptive, characters))
     alike = lookalikes(text)
+    if not (deceptive or alike or "⟨U+" in text or any(map(unicodedata.combining, characters))):
+        return text
+    shown: list[str] = []
     marks = 0
     for position, character in enumerate(text):
         marks = marks + 1 if unicodedata.combining(character) else 0
         is_hidden = (
-            _is_deceptive(character)
+            character in deceptive
             or position in alike
             or marks > _MOST_MARKS
             or (marks and marks == position + 1)
