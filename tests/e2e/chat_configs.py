@@ -125,3 +125,21 @@ def one_call(path: Path, writer: Path, *, grants: bool = False, alone: str = "")
     if alone:
         rule = _OPS.replace("}, allow", f"}}, required: 2, break_glass: {{users: [{alone}]}}, allow")
     path.write_text(_ONE_AGENT.format(after=0, calls=call) + world + rule, encoding="utf-8")
+
+
+_UNDOABLE = """
+tools:
+  - match: world.write
+    effect: ask
+    undo: {tool: world.write, arguments: {text: taken back, channel: $.text}}
+"""
+
+
+def two_calls(path: Path, writer: Path) -> None:
+    """A configuration whose agent writes what it was asked for twice, in two calls that can be taken back."""
+    calls = [
+        f'{{tool: world.write, arguments: {{text: "{each}{{prompt}}", channel: general}}}}' for each in ("", "again: ")
+    ]
+    agents = _ONE_AGENT.format(after=0, calls=", ".join(calls))
+    world = _WORLD.format(server=_LEDGER, journal=writer, more="", root=ROOT).partition("\ntools:")[0]
+    path.write_text(f"{agents}{world}{_UNDOABLE}\n{_OPS}", encoding="utf-8")

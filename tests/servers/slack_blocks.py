@@ -20,7 +20,8 @@ LIMITS = {
     "value": 2_000,
 }
 PINGS = re.compile(r"<(?:!(?!date\^)|@|#)")
-LINKS = re.compile(r"<(?!date|!date\^)[^>\s]*:")
+# An address of the workspace's own messages is what Slack has told the program; no text from outside has one.
+LINKS = re.compile(r"<(?!date|!date\^|https://\w+\.slack\.test/archives/\w+/p\d+\|)[^>\s]*:")
 
 
 def units(text: str) -> int:

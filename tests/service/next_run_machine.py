@@ -287,8 +287,8 @@ class NextRunMachine(RunMachine):
                     self.plan_what_is_left(how, by)
 
     @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
-    @rule(count=st.integers(1, 2), minutes=st.sampled_from([1, 30]), any_title=moves, runs=moves)
-    def what_went_well_is_allowed_from_then_on(self, count: int, minutes: int, any_title: bool, runs: bool) -> None:
+    @rule(count=st.integers(1, 2), minutes=st.sampled_from([1, 30]), any_title=moves, is_moved=moves)
+    def what_went_well_is_allowed_from_then_on(self, count: int, minutes: int, any_title: bool, is_moved: bool) -> None:
         """So that the search reaches runs on grants: the right people grant every call, and the same is asked for again."""
         if not self.goes_to_its_end(WELL):
             return
@@ -296,11 +296,19 @@ class NextRunMachine(RunMachine):
         for by in [each for each in SAYERS if self.may_say_yes(each, plan)][: plan.policy.required + self.finance]:
             for index in range(min(count, len(plan.calls))):
                 self.give(plan, by, index, minutes=minutes, any_title=any_title)
+        self.the_configuration_changes(self.are_grants_barred, is_moved)
         request = RunRequest(prompt="Post.", requester=REQUESTER, config_name="t", config_text="t", origin="t")
         self.go_on_in(self.do(self.people.start(request)), REQUESTER, askers=set(), shapers=set())
         self.the_agents_propose(count)
-        if not runs:
-            self.a_worker_executes(WELL, hand="well", moved=False)
+        self.a_worker_executes(WELL, hand="well", moved=False)
+
+    @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
+    @rule(crash=st.sampled_from(["crash before", "crash after", "lost after"]), at=st.integers(0, 1))
+    def a_worker_dies_and_another_goes_on(self, crash: str, at: int) -> None:
+        """So that the search reaches what a call in doubt must not be followed by."""
+        self.the_right_people_approve()
+        self.a_worker_executes([*WELL[:at], crash, *WELL], hand="first", moved=False)
+        self.a_worker_executes(WELL, hand="second", moved=False)
 
     def plan_what_is_left(self, purpose: Purpose, by: Person) -> None:
         calls = self.left.get(purpose, [])
