@@ -95,7 +95,7 @@ MUTANTS = [
         "domain/policy.py",
         "    if not rule.names(by):\n        return Refusal.NOT_FOR_BREAK_GLASS\n",
         "",
-        (GLASS, ALONE),
+        (GLASS, ALONE, MACHINE),
     ),
     Mutant(
         "who asked for the plan approves it alone",
@@ -109,7 +109,7 @@ MUTANTS = [
         "domain/policy.py",
         "    is_own = authors.asked(by) or authors.shaped(by)\n",
         "    is_own = authors.asked(by)\n",
-        (GLASS,),
+        (GLASS, MACHINE),
     ),
     Mutant(
         "guests approve alone",

@@ -145,7 +145,7 @@ class RunMachine(RuleBasedStateMachine):
             expires_after=minutes * 60,
             break_glass=None
             if alone is None
-            else BreakGlass(roles=("on-call",), users=(CAROL.id,), allow_requester=alone),
+            else BreakGlass(roles=("on-call",), users=(ALICE.id,), allow_requester=alone),
         )
         self.askers = {REQUESTER.id}
         before = None
@@ -276,12 +276,12 @@ class RunMachine(RuleBasedStateMachine):
         return self.lets_author or by.id not in self.shapers
 
     def may_be_alone(self, by: Person, plan: Plan) -> bool:
-        """By our own account: whoever is on call now, or carol; to their own words only if that was allowed."""
+        """By our own account: whoever is on call now, or alice; to their own words only if that was allowed."""
         by = self.as_now(by)
         if self.alone is None or plan.policy.break_glass is None or by.tenant != "here":
             return False
         is_own = by.id in self.askers | self.shapers
-        return ("on-call" in by.roles or by.id == CAROL.id) and (self.alone or not is_own)
+        return ("on-call" in by.roles or by.id == ALICE.id) and (self.alone or not is_own)
 
     def may_say_no(self, by: Person) -> bool:
         by = self.as_now(by)
@@ -375,6 +375,8 @@ class RunMachine(RuleBasedStateMachine):
         if isinstance(self.state(), s.AwaitingDecision):
             for by in [each for each in SAYERS if each.id in self.askers | self.shapers and not self.may_say_yes(each)]:
                 self.approve(self.plans[-1], by)
+            for by in [each for each in (ALICE, REQUESTER) if not self.may_be_alone(each, self.plans[-1])]:
+                self.break_glass(self.plans[-1], by, "Down.")
         for by in SAYERS:
             state = self.state()
             fresh = isinstance(state, s.AwaitingDecision) and self.clock.now() < state.plan.expires_at
@@ -415,10 +417,12 @@ class RunMachine(RuleBasedStateMachine):
             assert isinstance(after, s.AwaitingDecision), "not enough people have approved"
 
     @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
-    @rule(by=st.sampled_from([EVE, CAROL, *PEOPLE]), why=st.sampled_from(["Down.", "Down.", " "]), newest=st.booleans())
+    @rule(by=st.sampled_from([EVE, ALICE, *PEOPLE]), why=st.sampled_from(["Down.", "Down.", " "]), newest=st.booleans())
     def somebody_breaks_the_glass(self, by: Person, why: str, newest: bool) -> None:
+        self.break_glass(self.plans[-1 if newest else 0], by, why)
+
+    def break_glass(self, plan: Plan, by: Person, why: str) -> None:
         self.looks = 1_000
-        plan = self.plans[-1 if newest else 0]
         is_right = plan is self.plans[-1] and self.may_be_alone(by, plan) and bool(why.strip())
         is_right = is_right and self.clock.now() < plan.expires_at and not self.is_denied and not self.is_outdated(plan)
         try:
@@ -430,7 +434,7 @@ class RunMachine(RuleBasedStateMachine):
         assert is_right, f"{by.name} of {by.tenant} must not approve alone"
         assert isinstance(after, s.Executing)
         self.approved, self.valid_until = plan, plan.expires_at
-        self.broken[plan.digest] = f"alone {'' if by.id == CAROL.id else by.id}"
+        self.broken[plan.digest] = f"alone {'' if by.id == ALICE.id else by.id}"
         self.carriers = {*self.broken[plan.digest].split()[1:]}
 
     @precondition(lambda self: not self.is_over)
