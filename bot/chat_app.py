@@ -110,7 +110,7 @@ def _notices(
         platform=platform,
         clock=application.clock,
         take=lambda scope: warnings.take(scope, application.clock.now()),
-        audit_entries=store.audit_entries,
+        changed_by=store.changed_by,
         named=environment.named_admins(),
         candidates=environment.admins_of,
         language=catalog_for(environment.language) if environment.language.strip() else ENGLISH,

@@ -40,6 +40,10 @@ class _Held:
         return True
 
 
+_CHANGES = ("set", "reset")
+"""How lines of audit begin by which something was changed."""
+
+
 class MemoryChatStore:
     """Fits `bot.chat.store.ChatStore`, over a log that it asks what the real one joins."""
 
@@ -261,6 +265,12 @@ class MemoryChatStore:
 
     async def audit_entries(self, tenant: str, limit: int) -> Sequence[AuditEntry]:
         return [each for each in reversed(self.audit) if each.tenant == tenant][:limit]
+
+    async def changed_by(self, tenant: str, most: int) -> Sequence[str]:
+        changes = [
+            each for each in await self.audit_entries(tenant, len(self.audit)) if each.what.split()[0] in _CHANGES
+        ]
+        return list(dict.fromkeys(each.by for each in changes))[:most]
 
     async def list_runs(
         self,

@@ -315,6 +315,18 @@ class SqlChatStore(SqlCards):
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [record_of(AuditEntry, row) for row in rows]
 
+    async def changed_by(self, tenant: str, most: int) -> Sequence[str]:
+        """Those who have changed settings, the latest first."""
+        columns = audit_entries.c
+        query = (
+            sa.select(columns.by)
+            .where(columns.tenant == tenant, sa.or_(columns.what.like("set %"), columns.what.like("reset %")))
+            .group_by(columns.by)
+            .order_by(sa.func.max(columns.number).desc())
+            .limit(most)
+        )
+        return await self._database.read(lambda connection: connection.execute(query).scalars().all())
+
     async def list_runs(
         self,
         tenant: str,

@@ -490,6 +490,10 @@ class ChatStore(CardStore, Protocol):
         """The newest lines of audit, newest first."""
         ...
 
+    async def changed_by(self, tenant: str, most: int) -> Sequence[str]:
+        """The accounts that have set or reset something as administrators, however long ago; whoever did so last comes first."""
+        ...
+
     async def list_runs(
         self,
         tenant: str,

@@ -103,10 +103,10 @@ def a_setting(key: str = "config", value: str = "ops", *, channel: str = "", ten
     return ChatSetting(tenant=tenant, channel=channel, key=key, value=value, by="u-alice", by_name="alice", at=START)
 
 
-def an_audit_entry(what: str, *, tenant: str = "here", detail: str = "") -> AuditEntry:
-    """A line of audit about mallory."""
+def an_audit_entry(what: str, *, tenant: str = "here", detail: str = "", by: str = "u-mallory") -> AuditEntry:
+    """A line of audit, about mallory where nobody is named."""
     return AuditEntry(
-        tenant=tenant, channel="general", by="u-mallory", by_name="mallory", at=START, what=what, detail=detail
+        tenant=tenant, channel="general", by=by, by_name=by.removeprefix("u-"), at=START, what=what, detail=detail
     )
 
 

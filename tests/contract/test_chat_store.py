@@ -527,6 +527,21 @@ async def test_what_is_set_holds_for_its_channel_or_its_tenant_and_is_in_the_aud
     assert [each.detail for each in await bench.store.audit_entries("elsewhere", 50)] == ["theirs"]
 
 
+async def test_who_has_changed_settings_is_known_however_many_were_refused_since(bench: ChatStoreBench) -> None:
+    for by, what in (
+        ("u-1", "set config"),
+        ("u-2", "reset limits"),
+        ("u-1", "set approvers"),
+        ("u-3", "refused config"),
+    ):
+        await bench.store.add_audit_entry(an_audit_entry(what, by=by))
+    for number in range(3):
+        await bench.store.add_audit_entry(an_audit_entry(f"refused {number}", by="u-4"))
+    await bench.store.add_audit_entry(an_audit_entry("set config", by="u-5", tenant="elsewhere"))
+    assert list(await bench.other.changed_by("here", 9)) == ["u-1", "u-2"]
+    assert list(await bench.other.changed_by("here", 1)) == ["u-1"]
+
+
 async def test_the_newest_lines_of_audit_come_first_and_hold_any_text(bench: ChatStoreBench) -> None:
     for number in range(5):
         await bench.store.add_audit_entry(an_audit_entry(f"refused {number}", detail="a\nb"))

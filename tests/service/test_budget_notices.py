@@ -8,7 +8,6 @@ import pytest
 from bot.cards.budget_card import budget_lines
 from bot.chat.card_sync.budget_notices import BudgetNotices
 from bot.chat.platform import ChannelRef, MissingPermission, RateLimited
-from bot.chat.store import AuditEntry
 from bot.i18n import ENGLISH
 from bot.message import Mention, RichText, StyledText, Timestamp
 from bot.variables import Environment
@@ -16,7 +15,6 @@ from coordination.domain.policy import Person
 from coordination.errors import StorageError
 from coordination.ports import BudgetWarning
 from coordination.text import Text
-from tests.builders import START
 from tests.sample_logs import waiting
 from tests.service.card_sync_harness import FakePlatform, Harness, MovedClock
 
@@ -57,11 +55,7 @@ class Reaching(FakePlatform):
         raise AssertionError(role)
 
 
-def entry(by: str, what: str = "set config") -> AuditEntry:
-    return AuditEntry(tenant=TENANT, channel="", by=by, by_name=by, at=START, what=what, detail="")
-
-
-def notices(platform: FakePlatform, *entries: AuditEntry, admins: str = "", times: int = 1) -> BudgetNotices:
+def notices(platform: FakePlatform, *changes: str, admins: str = "", times: int = 1) -> BudgetNotices:
     environment = Environment({"MASSGEN_BOT_ADMINS": admins})
     untold = [[WARNING] for _ in range(times)]
 
@@ -69,14 +63,14 @@ def notices(platform: FakePlatform, *entries: AuditEntry, admins: str = "", time
         assert scope == platform.name
         return untold.pop() if untold else []
 
-    async def audit_entries(tenant: str, limit: int) -> Sequence[AuditEntry]:
-        return [each for each in entries if each.tenant == tenant][:limit]
+    async def changed_by(tenant: str, most: int) -> Sequence[str]:
+        return list(changes)[:most] if tenant == TENANT else []
 
     return BudgetNotices(
         platform=platform,
         clock=MovedClock(),
         take=take,
-        audit_entries=audit_entries,
+        changed_by=changed_by,
         named=environment.named_admins(),
         candidates=environment.admins_of,
         language=ENGLISH,
@@ -85,14 +79,13 @@ def notices(platform: FakePlatform, *entries: AuditEntry, admins: str = "", time
 
 async def test_those_who_are_named_and_those_who_administer_are_told_and_nobody_else() -> None:
     platform = Reaching(admins=frozenset({"3"}), gone=frozenset({"9"}))
-    audit = [entry("3"), entry("4"), entry("5", "refused config"), entry("3", "reset limits")]
-    await notices(platform, *audit, admins="discord:1/8 discord:1/9 discord:2/6").tell()
+    await notices(platform, "3", "4", admins="discord:1/8 discord:1/9 discord:2/6").tell()
     assert [person.id for person, _ in platform.private_messages] == ["8", "3"]
 
 
 async def test_where_the_chat_is_silent_those_are_told_whom_the_operator_named() -> None:
     for platform in (Reaching(is_silent=True), FakePlatform()):
-        await notices(platform, entry("3"), admins="discord:1/8").tell()
+        await notices(platform, "3", admins="discord:1/8").tell()
         assert [person.id for person, _ in platform.private_messages] == ["8"]
 
 

@@ -18,7 +18,6 @@ from bot.chat.platform import (
     RateLimited,
     ReachesPeople,
 )
-from bot.chat.store import AuditEntry
 from bot.i18n import Catalog, speaking
 from bot.message import Card
 from coordination.domain.policy import Person
@@ -26,7 +25,7 @@ from coordination.ports import BudgetWarning, Clock
 
 _log = logging.getLogger(__name__)
 
-_LOOKED_THROUGH = 100
+_LOOKED_AT = 100
 _MOST_TOLD = 10
 _TRIES = 3
 
@@ -37,7 +36,7 @@ class BudgetNotices:
 
     Attributes:
         take: gives what nobody has told yet in the tenants of a chat, and nobody else gets it then.
-        audit_entries: the newest decisions of a tenant's administrators.
+        changed_by: the accounts that have changed a tenant's settings as administrators, the latest first.
         named: the people whom the operator named, by tenant and account.
         candidates: the accounts that they may have meant in a tenant, however they wrote them.
         language: what the operator speaks.
@@ -46,7 +45,7 @@ class BudgetNotices:
     platform: ChatPlatform
     clock: Clock
     take: Callable[[str], Awaitable[Sequence[BudgetWarning]]]
-    audit_entries: Callable[[str, int], Awaitable[Sequence[AuditEntry]]]
+    changed_by: Callable[[str, int], Awaitable[Sequence[str]]]
     named: frozenset[tuple[str, str]]
     candidates: Callable[[str], Sequence[str]]
     language: Catalog
@@ -75,8 +74,7 @@ class BudgetNotices:
                 await self._send(person, card)
 
     async def _administrators(self, tenant: str) -> list[Person]:
-        entries = await self.audit_entries(tenant, _LOOKED_THROUGH)
-        others = [each.by for each in entries if each.what.startswith(("set ", "reset "))]
+        others = await self.changed_by(tenant, _LOOKED_AT)
         accounts = list(dict.fromkeys((*self.candidates(tenant), *others)))
         people = [Person(tenant=tenant, id=account, name=account) for account in accounts]
         return [each for each in people if await self._administers(each)][:_MOST_TOLD]
