@@ -86,7 +86,8 @@ def _not_composed(text: str) -> Iterator[int]:
         if cluster and (unicodedata.combining(character) or ord(character) in _JAMO):
             cluster.append(position)
             continue
-        yield from _named(text, cluster)
+        if len(cluster) != 1 or not text[cluster[0]].isascii():  # An ASCII character alone is no double of another.
+            yield from _named(text, cluster)
         cluster = [position]
     yield from _named(text, cluster)
 

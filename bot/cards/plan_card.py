@@ -1,9 +1,10 @@
 """A plan that waits for people, as a card and as files: everything that a yes would do, and who may say it."""
 
 import json
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 from bot.attached_files import files_in
@@ -152,13 +153,9 @@ def _call(item: CallItem) -> list[str]:
 
 
 def _fenced(text: str) -> str:
-    longest = max((len(run) for run in _backtick_runs(text)), default=0)
+    longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
-
-
-def _backtick_runs(text: str) -> Sequence[str]:
-    return "".join(character if character == "`" else " " for character in text).split()
 
 
 _CHANGE = 300
