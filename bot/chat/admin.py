@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from bot.cards.break_glass import may_break_glass
 from bot.cards.decisions import decisions_of
 from bot.cards.parts import approvers as approvers_line
 from bot.cards.text import one_line, visible
@@ -142,7 +143,9 @@ class AdminService:
         lines = [self._from(chosen), *self._elsewhere(chosen, request, channel_settings)]
         lines.append(await self._who_approves(chosen, request, channel_settings))
         policy = await names_here(chosen, request.place.settings_channel, channel_settings)
-        return done_card(*lines, *([] if policy is None else await self._about_channels(policy, request)))
+        if policy is not None:
+            lines += [*may_break_glass(policy), *await self._about_channels(policy, request)]
+        return done_card(*lines)
 
     def _elsewhere(
         self, chosen: Chosen, request: _AdminRequest, channel_settings: Mapping[tuple[str, str], ChatSetting]

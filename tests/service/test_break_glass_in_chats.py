@@ -110,6 +110,10 @@ async def test_the_requester_may_where_the_configuration_says_so(harness: ChatSe
     assert isinstance(await harness.people.state(run), s.Executing)
 
 
+async def test_administrators_are_shown_who_may(harness: ChatServiceHarness) -> None:
+    assert "In an emergency, on-call can approve alone" in texts(await harness.admin("config-show"))
+
+
 async def test_cards_offer_it_only_where_the_configuration_has_it(tmp_path: Path) -> None:
     harness = ChatServiceHarness(tmp_path)
     run = await harness.ask()
