@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.i18n import GERMAN
-from tests.e2e.program import ROOT, Ended, Program, end_of, read_until
+from tests.e2e.program import ROOT, SHAKY, Ended, Program, end_of, read_until
 
 
 @pytest.fixture
@@ -75,6 +75,22 @@ def test_a_plan_is_edited_and_its_editor_does_not_approve_it(program: Program) -
         ended = program.run(*arguments)
         assert ended.status != 0, arguments
         assert sentence in ended.err, arguments
+
+
+@pytest.mark.parametrize(("required", "status", "writes"), [(1, 0, 1), (2, 3, 0)])
+def test_only_selected_calls_run_and_a_yes_is_taken_back_while_others_are_missing(
+    program: Program, required: int, status: int, writes: int
+) -> None:
+    journal, config = program.folder / "journal", program.folder / "ops.yaml"
+    rule = f"approval: {{allow_requester: true, required: {required}}}\n"
+    config.write_text(SHAKY.format(journal=journal, behaviour="well") + rule, encoding="utf-8")
+    run = program.run("run", "Write", "--config", str(config), "--events").run
+    selected = program.run("select", run, "2")
+    assert (selected.status, "Revision 2" in selected.out) == (3, True), selected.err
+    assert program.run("approve", run).status == status
+    assert len(journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []) == writes
+    withdrawn = program.run("withdraw", run)
+    assert (withdrawn.status == 3) == (required == 2), withdrawn.err
 
 
 def test_a_misspelt_variable_is_told_in_one_sentence_and_changes_nothing(program: Program) -> None:

@@ -303,11 +303,11 @@ class NextRunMachine(RunMachine):
         self.a_worker_executes(WELL, hand="well", moved=False)
 
     @precondition(lambda self: isinstance(self.state(), s.AwaitingDecision))
-    @rule(crash=st.sampled_from(["crash before", "crash after", "lost after"]), at=st.integers(0, 1))
-    def a_worker_dies_and_another_goes_on(self, crash: str, at: int) -> None:
-        """So that the search reaches what a call in doubt must not be followed by."""
+    @rule(end=st.sampled_from(["crash before", "crash after", "lost after", "error"]), at=st.integers(0, 1))
+    def one_call_ends_badly_and_another_worker_goes_on(self, end: str, at: int) -> None:
+        """So that the search reaches what must not follow a call in doubt, or one that failed."""
         self.the_right_people_approve()
-        self.a_worker_executes([*WELL[:at], crash, *WELL], hand="first", moved=False)
+        self.a_worker_executes([*WELL[:at], end, *WELL], hand="first", moved=False)
         self.a_worker_executes(WELL, hand="second", moved=False)
 
     def plan_what_is_left(self, purpose: Purpose, by: Person) -> None:
