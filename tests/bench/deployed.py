@@ -29,7 +29,7 @@ from tests.databases import own_server, postgres_programs
 KINDS = ("sqlite", "postgresql")
 LIMIT = 60.0
 PATIENCE = 240.0
-AGENTS, CALLS = (2, 5, 10, 20), (1, 10, 50)
+AGENTS, ANSWERS, CALLS = (2, 5, 10, 20), (1, 2, 4, 8), (1, 10, 50)
 
 
 @dataclass
@@ -171,14 +171,17 @@ def kept(url: str) -> Kept:
 
 
 async def growth(base_url: str) -> None:
-    """What one run writes to its log, as it has more agents, or its plan more calls. No database makes a difference."""
-    print("\nThe log of one run: events and kB, and of each agent or call")
+    """What one run writes to its log, as it has more agents, each more answers, or its plan more calls. No database makes a difference."""
+    print("\nThe log of one run: events and kB, and of each agent, answer per agent or call")
     with deployment_on("sqlite") as deployment:
         deployment.start_worker()
         async with asyncio.timeout(PATIENCE), deployment.front() as front:
             for agents in AGENTS:
                 run = await whole(front, ask(base_url, deployment.folder, agents=agents, writes="ask"), Times())
                 await _tell_log(front, run, f"{agents:3} agents", agents)
+            for answers in ANSWERS:
+                run = await whole(front, ask(base_url, deployment.folder, answers=answers, writes="ask"), Times())
+                await _tell_log(front, run, f"{answers:3} answers", answers)
             for calls in CALLS:
                 run = await deployment.begin(front, f"calls{calls}", *([0.0] * calls))
                 await approve(front, run)

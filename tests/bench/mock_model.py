@@ -2,8 +2,9 @@
 
 It plays one agent of a coordination by looking only at the tools on offer and at the conversation, so any client
 that speaks Chat Completions can be measured against it: it reads once where a tool reads, records one write where a
-tool posts, gives `new_answer`, and votes for agent1 as soon as `vote` is offered. Every streamed chunk is a write of
-its own, as with a real provider; `--batch` joins a reply into one write.
+tool posts, gives `new_answer`, and votes for agent1 as soon as `vote` is offered; the model `mock-refines` answers as
+often as it may before that. Every streamed chunk is a write of its own, as with a real provider; `--batch` joins a reply
+into one write.
 
     python -m tests.bench.mock_model --port 8123
     GET /counters     {"requests": …, "bytes_in": …, "bytes_out": …}
@@ -46,6 +47,7 @@ class _Request:
     tools: Sequence[str]
     called: Sequence[str]
     streams: bool
+    refines: bool
 
 
 @dataclass
@@ -104,9 +106,11 @@ class _Http(asyncio.Protocol):
 
     def _reply(self, request: _Request) -> list[bytes]:
         play, tool = _choose(request)
+        # An answer like the one before would be refused.
+        agent = f"{request.agent} {self._mock.counters.requests}" if request.refines else request.agent
         if request.streams:
-            return [_REPLY_HEADERS, *self._mock.chunks(play, tool, request.agent)]
-        return [_plain(_whole(play, tool, request.agent))]
+            return [_REPLY_HEADERS, *self._mock.chunks(play, tool, agent)]
+        return [_plain(_whole(play, tool, agent))]
 
     def _write(self, pieces: Sequence[bytes]) -> None:
         for piece in pieces:
@@ -135,6 +139,7 @@ def _parse(body: bytes) -> _Request:
             if message["role"] == "assistant"
         ],
         streams=bool(sent.get("stream")),
+        refines=sent["model"] == "mock-refines",
     )
 
 
@@ -145,7 +150,7 @@ def _choose(request: _Request) -> tuple[Play, str]:
         ("write", "post"),
         ("answer", "new_answer"),
     )
-    for play, part in plays:
+    for play, part in plays[1:] + plays[:1] if request.refines else plays:
         for tool in request.tools:
             if part in tool and tool not in request.called:
                 return play, tool

@@ -28,7 +28,9 @@ from coordination.run_request import RunRequest
 from tests.bench.floor import Run
 from tests.builders import a_call, a_plan, a_request
 
-AGENT = "  - {{id: agent-{number}, backend: {{type: chatcompletion, model: mock, base_url: '{base_url}', api_key: k}}}}"
+AGENT = (
+    "  - {{id: agent-{number}, backend: {{type: chatcompletion, model: {model}, base_url: '{base_url}', api_key: k}}}}"
+)
 CONFIG = """\
 agents:
 {agents}
@@ -39,7 +41,7 @@ tools:
   - {{match: "board.read_notice", effect: read}}
   - {{match: "board.post_notice", effect: {writes}}}
 approval: {{allow_requester: true}}
-orchestrator: {{max_new_answers_per_agent: 1}}
+orchestrator: {{max_new_answers_per_agent: {answers}}}
 """
 
 
@@ -58,10 +60,11 @@ async def opened(
             yield application, folder
 
 
-def ask(base_url: str, folder: Path, *, agents: int = 2, writes: str = "deny") -> RunRequest:
+def ask(base_url: str, folder: Path, *, agents: int = 2, answers: int = 1, writes: str = "deny") -> RunRequest:
     """A request whose agents speak to the mock model. Where writes are denied, the run ends in an answer."""
-    rows = "\n".join(AGENT.format(number=number, base_url=base_url) for number in range(1, agents + 1))
-    text = CONFIG.format(agents=rows, python=sys.executable, folder=folder, writes=writes)
+    model = "mock" if answers == 1 else "mock-refines"
+    rows = "\n".join(AGENT.format(number=number, model=model, base_url=base_url) for number in range(1, agents + 1))
+    text = CONFIG.format(agents=rows, python=sys.executable, folder=folder, answers=answers, writes=writes)
     return RunRequest(
         prompt="Read the notice and plan to post a better one.",
         requester=console_person(),
