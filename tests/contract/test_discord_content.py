@@ -76,7 +76,7 @@ async def test_what_does_not_fit_the_window_and_pictures_are_left_out_and_said(
     used = await rita.uses_on(message, "Plan from this message")
     answer = await told(server, used)
     assert "can't show images" in answer
-    assert "holds 2000 characters" in answer
+    assert "can hold 2000 characters" in answer
     assert (used.response or {})["data"]["components"][0]["component"]["value"] == "the site is down"
 
 

@@ -258,11 +258,11 @@ def test_a_share_without_hard_links_gets_the_anchor_too(
     ("variable", "value", "says"),
     [
         ("TSA", "tsa.example.org", "must be an address that begins with http"),
-        ("TSA", "http://tsa.example.org", "MASSGEN_BOT_ANCHOR_TSA needs MASSGEN_BOT_ANCHOR_FOLDER"),
-        ("CHANNEL", "slack:-:T1/C1", "MASSGEN_BOT_ANCHOR_CHANNEL needs MASSGEN_BOT_ANCHOR_FOLDER"),
-        ("CHANNEL", "discord:1", "must look like"),
-        ("CHANNEL", "telegram:1/2", "must look like"),
-        ("CHANNEL", "discord:/2", "must look like"),
+        ("TSA", "http://tsa.example.org", "MASSGEN_BOT_ANCHOR_TSA has no effect without MASSGEN_BOT_ANCHOR_FOLDER"),
+        ("CHANNEL", "slack:-:T1/C1", "MASSGEN_BOT_ANCHOR_CHANNEL has no effect without MASSGEN_BOT_ANCHOR_FOLDER"),
+        ("CHANNEL", "discord:1", "must be a tenant and a channel"),
+        ("CHANNEL", "telegram:1/2", "must be a tenant and a channel"),
+        ("CHANNEL", "discord:/2", "must be a tenant and a channel"),
         ("FOLDER", "/does/not/exist", "must name an existing folder"),
     ],
 )

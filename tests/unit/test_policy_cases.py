@@ -97,7 +97,7 @@ def test_whom_and_what_a_call_needs_is_explained(tmp_path: Path) -> None:
         "  A plan may have at most 3 such calls.",
         "  There may be at most 9 such calls a day (UTC), counted over all runs here.",
         "  The agent must first have read the same $.account from the same server.",
-        "  If it repeats what was read and not asked for, it needs 2 of anyone here as well.",
+        "  If it repeats what agents read and nobody asked for, it needs 2 of anyone here as well.",
     ]
 
 
