@@ -18,7 +18,7 @@ from tests.contract.engines import Hands, a_job, dbos_bench
 from tests.databases import sqlite_url
 from tests.e2e.program import Program
 
-REFUSED = "CREATE TRIGGER refused BEFORE UPDATE ON workflow_status BEGIN SELECT RAISE(ABORT, 'seeded'); END"
+REFUSED = "CREATE TRIGGER refused BEFORE UPDATE OF status ON workflow_status BEGIN SELECT RAISE(ABORT, 'seeded'); END"
 SOON = 0.5
 LONG = 600.0
 
