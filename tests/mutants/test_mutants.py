@@ -74,7 +74,7 @@ MUTANTS = [
         "domain/preset_plan.py",
         "isinstance(each, Skipped) or (isinstance(each, Failed) and each.nothing_happened)",
         "True",
-        (MACHINE,),
+        ("tests/unit/test_linked_runs.py",),
     ),
     Mutant(
         "what ran is taken back in the order in which it ran",
