@@ -53,6 +53,7 @@ from coordination.mcp_tools.hub import McpHub
 from coordination.ports import Clock, Engine, Model, ReadLists, RunLog, Spending, ToolDefinition, ToolHub
 from coordination.preparation import Configure
 from coordination.run_options import RunProfile
+from coordination.secret_marks import MARKS
 from coordination.service import Coordinator
 from coordination.storage.sql_read_lists import SqlReadLists
 from coordination.storage.sql_run_log import SqlLog
@@ -339,6 +340,7 @@ async def _engine_and_log(environment: Environment, url: str, only: str) -> Asyn
             readers=readers,
         ) as log,
     ):
+        MARKS.use(await log.install_key())
         asyncio.get_running_loop().call_later(LOADED_AFTER, collect_garbage)
         yield engine, log
 

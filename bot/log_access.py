@@ -11,6 +11,7 @@ from bot.chat.store import EVERYWHERE, ChatStore, Freezing, freeze_setting
 from coordination.domain.policy import Person
 from coordination.ports import Job, Perform
 from coordination.preparation import Prepared
+from coordination.secret_marks import MARKS
 from coordination.service import Coordinator
 from coordination.storage.sql_run_log import SqlLog
 
@@ -45,9 +46,9 @@ async def open_reading(url: str, overrides: Overrides) -> AsyncGenerator[Applica
         StorageError: the database can't be used.
     """
     async with AsyncExitStack() as stack:
-        log = overrides.log(
-            await stack.enter_async_context(SqlLog.open(url, submit=_refuse_job, others=[chat_metadata]))
-        )
+        stored = await stack.enter_async_context(SqlLog.open(url, submit=_refuse_job, others=[chat_metadata]))
+        MARKS.use(await stored.install_key())
+        log = overrides.log(stored)
         coordinator = Coordinator(
             log,
             _NoEngine(),

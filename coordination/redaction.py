@@ -73,6 +73,24 @@ class Redactor:
 EVERYTHING = Redactor()
 """Knows every value that any redactor of the process was made for: for the program's own log."""
 
+CERTAIN: list[str] = []
+"""Values of the process that are secrets by their names, not by their looks alone, and too long to be anything else: people who
+approve a call must see whatever else there is.
+"""
+
+
+def learn_secrets(*values: str) -> None:
+    """Keep these out of the program's log and, where nothing else would be taken for them, off the cards."""
+    EVERYTHING.learn(*values)
+    for value in map(str.strip, values):
+        has_both = any(map(str.isalpha, value)) and any(map(str.isdigit, value))
+        if has_both and _CERTAIN.fullmatch(value) and value not in CERTAIN:
+            CERTAIN.append(value)
+
+
+_CERTAIN = re.compile(r"[!-?A-~]{12,}")
+"""Neither an address of email nor several words."""
+
 
 def redactor_of(spec: ServerSpec) -> Redactor:
     """What a server was given and must not be repeated: env, headers, arguments, parts of its address, OAuth's secrets."""
@@ -80,7 +98,17 @@ def redactor_of(spec: ServerSpec) -> Redactor:
     if spec.auth is not None:
         found += [spec.auth.secret]
     EVERYTHING.learn(*found)
+    learn_secrets(*_certain(spec))
     return Redactor(found)
+
+
+def _certain(spec: ServerSpec) -> Iterator[str]:
+    """Of what a server was given, what is a secret by its name."""
+    for name, value in (*spec.env, *spec.headers):
+        if names_secret(name):
+            yield from (word for word in value.split() if word.lower() not in _SCHEMES and not _is_plain(word))
+    if spec.auth is not None:
+        yield spec.auth.secret
 
 
 def without_addresses_secrets(text: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.cards.parts import mention, missing, names_of
-from bot.cards.text import one_line, visible, visible_lines
+from bot.cards.text import concealed, head_of, one_line, visible, visible_lines, visible_part
 from bot.i18n import catalog, joined
 from bot.message import RichText, StyledText
 from coordination.domain import states as s
@@ -47,7 +47,7 @@ def refusal_line(error: RefusedError, state: RunState | None = None) -> RichText
     name = _name(error.refusal, state)
     policy = state.plan.policy if isinstance(state, _WithPlan) else None
     if not catalog.has(f"refusal.{name}") or _is_lost(error.refusal, state, policy):
-        return tuple(StyledText(line) for line in visible_lines(catalog.told(error.text)[:_LONGEST]).split("\n"))
+        return tuple(StyledText(line) for line in head_of(visible_lines(error.text), _LONGEST).split("\n"))
     if state is None:
         return catalog.rich(f"refusal.{name}", most=catalog.number(MAX_PROMPT))
     rule = policy or Policy()
@@ -116,7 +116,7 @@ def error_line(error: Exception, keys: ErrorKeys = AT_A_TERMINAL, state: RunStat
         case ConfigError():
             return (StyledText("\n".join(visible(complaint) for complaint in error.diagnostics)),)
         case CoordinationError():
-            return (StyledText("\n".join(visible(line) for line in catalog.told(error.text).split("\n"))),)
+            return (StyledText("\n".join(map(visible_part, concealed(error.text).split("\n")))),)
         case _:
             return catalog.rich("error.unexpected")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.cards.known_ids import Known, known_of, with_known
 from bot.cards.run_view import RunView
-from bot.cards.text import arguments_in, head_of, money, one_line, shown_name, tokens, visible
+from bot.cards.text import arguments_in, concealed, head_of, money, one_line, shown_name, tokens, visible, visible_part
 from bot.i18n import catalog, joined
 from bot.machine import account_name
 from bot.message import CallItem, Mention, Paragraph, RichText, Status, StyledText, Target
@@ -107,8 +107,8 @@ def spending(view: RunView) -> list[RichText]:
 
 def quoted(text: str) -> Paragraph:
     """Somebody's words, line by line, whole."""
-    lines = catalog.told(text).replace("\r\n", "\n").strip("\n").split("\n")
-    return Paragraph(lines=tuple((StyledText(visible(line)),) for line in lines), is_quoted=True)
+    lines = concealed(text).replace("\r\n", "\n").strip("\n").split("\n")
+    return Paragraph(lines=tuple((StyledText(visible_part(line)),) for line in lines), is_quoted=True)
 
 
 def plain(*lines: RichText) -> Paragraph:

@@ -36,7 +36,7 @@ from bot.cards.plan_diff import differences
 from bot.cards.plan_edits import MOST_OPTIONS, edit_options
 from bot.cards.preview_diff import preview_sections, previews_json, previews_of
 from bot.cards.run_view import RunView, origins_of
-from bot.cards.text import head_of, one_line, rounded_by_others, shown_name, visible, visible_lines
+from bot.cards.text import concealed, head_of, one_line, rounded_by_others, shown_name, visible, visible_lines
 from bot.i18n import catalog, joined
 from bot.message import (
     Action,
@@ -58,12 +58,13 @@ from bot.message import (
 )
 from coordination.domain import states as s
 from coordination.domain.ballot import Election
-from coordination.domain.canonical_json import Json, parse
+from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.domain.day_caps import match_of
 from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Person, judge_own
 from coordination.domain.quorums import Quorum
 from coordination.domain.references import Reference
+from coordination.secret_marks import secrets_in
 
 
 def attachments(view: RunView, plan: Plan) -> tuple[Attachment, ...]:
@@ -79,7 +80,7 @@ def attachments(view: RunView, plan: Plan) -> tuple[Attachment, ...]:
         Attachment(
             name="plan.json",
             media_type="application/json",
-            text=json.dumps(plan_json(plan), indent=2) + "\n",
+            text=json.dumps(plan_file(plan), indent=2) + "\n",
             description=catalog.text("file.json", plan=name),
         ),
     )
@@ -121,6 +122,30 @@ def plan_json(plan: Plan) -> Json:
         "policy": plan.policy.as_json(),
         "expires_at": plan.expires_at.isoformat(),
     }
+
+
+def plan_file(plan: Plan) -> Json:
+    """`plan_json` for people, with marks for secrets; where there are any, or what looks like one, `is_exact` is false."""
+    exact = plan_json(plan)
+    hidden = _hidden(exact)
+    return hidden if hidden == exact or not isinstance(hidden, dict) else {**hidden, "is_exact": False}
+
+
+def _hidden(value: Json) -> Json:
+    match value:
+        case str():
+            return concealed(value)
+        case dict():
+            return {concealed(name): _hidden(item) for name, item in value.items()}
+        case list():
+            return [_hidden(item) for item in value]
+        case _:
+            return value
+
+
+def hides_secrets(plan: Plan) -> bool:
+    """Whether a mark stands for something in a plan."""
+    return bool(secrets_in(canonical(plan_json(plan))))
 
 
 def plan_markdown(view: RunView, plan: Plan) -> str:
@@ -265,6 +290,8 @@ def _warnings(view: RunView, state: s.AwaitingDecision) -> list[RichText]:
     if referring := [str(number) for number, call in enumerate(state.plan.calls, 1) if call.references]:
         lines.append(catalog.rich("warn.reference", count=len(referring), numbers=", ".join(referring)))
     lines += _twice(state.plan)
+    if hides_secrets(state.plan):
+        lines.append(catalog.rich("warn.secret"))
     return lines + _first_few(_large_numbers(state.plan)) + _first_few(_alike(state.plan))
 
 

@@ -9,6 +9,7 @@ from bot.message import Option, TextForm
 from coordination.domain.canonical_json import Json, parse
 from coordination.domain.plan import Plan, PlannedCall
 from coordination.errors import InvalidJsonError
+from coordination.secret_marks import secrets_in
 
 MOST_OPTIONS = 25
 """What every product can offer at once. Of longer plans, the terminal selects calls."""
@@ -38,7 +39,7 @@ class EditableArgument:
 
 
 def editable(plan: Plan) -> tuple[EditableArgument, ...]:
-    """The arguments whose values a window can hold and bring back unchanged."""
+    """The arguments whose values a window can hold and bring back unchanged; one with a secret would show it."""
     found: list[EditableArgument] = []
     for index, call in enumerate(plan.calls):
         try:
@@ -47,7 +48,7 @@ def editable(plan: Plan) -> tuple[EditableArgument, ...]:
             continue
         for position, (name, value) in enumerate(arguments.items() if isinstance(arguments, dict) else ()):
             text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-            if _survives(text):
+            if _survives(text) and not secrets_in(text):
                 is_text = isinstance(value, str)
                 found.append(
                     EditableArgument(

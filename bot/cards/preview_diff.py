@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.cards.text import head_of, one_line, visible
+from bot.cards.text import ATOM, concealed, head_of, one_line, visible, visible_part
 from bot.i18n import catalog
 from bot.message import Paragraph, RichText, Section, StyledText
 from coordination.domain.canonical_json import Json, digest
@@ -21,7 +21,7 @@ _CONTEXT_SIGN = "·"
 _SHORT = 240
 _SHORT_LINES = 3
 _SHORT_WIDTH = 300
-_WORDS = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩|\w+|\s+|.", re.DOTALL)
+_WORDS = re.compile(rf"{ATOM}|\w+|\s+|.", re.DOTALL)
 _MOST_LINES = 14
 _MOST_CALLS = 6
 _WIDTH = 160
@@ -122,13 +122,14 @@ def _compared(reading: Reading, after: str | None, known: dict[str, "int | RichT
     before = reading.text
     if after is None:
         key = "preview.nothing" if reading.is_missing else "preview.now"
-        lines = [] if reading.is_missing else [Line(" ", each.text) for each in compared(before, before)]
+        lines = [] if reading.is_missing else [Line(" ", each) for each in lines_of(concealed(before))]
         return Shown(headline=catalog.rich(key, **known), lines=tuple(map(_line, lines)))
     if before == after and not reading.is_missing:
         return Shown(headline=catalog.rich("preview.same", **known))
     paths = (by_path(before), by_path(after))
     old, new = (before, after) if paths[0] is None or paths[1] is None else (paths[0], paths[1])
     key = "preview.creates" if reading.is_missing else "preview.changes"
+    old, new = concealed(old), concealed(new)
     near = tuple(with_context(compared(old, new)))
     lines_ = tuple(map(_line, near))
     is_short = not reading.is_missing and all(
@@ -201,7 +202,7 @@ def _line(line: Line | Gap) -> str:
         return catalog.text("preview.gap", count=line.count)
     sign = _CONTEXT_SIGN if line.sign == " " else line.sign
     text = line.text.removesuffix("\n")
-    return f"{sign} {visible(text)}{'' if line.text.endswith(chr(10)) else NO_LINE_FEED}"
+    return f"{sign} {visible_part(text)}{'' if line.text.endswith(chr(10)) else NO_LINE_FEED}"
 
 
 def previews_json(plan: Plan, call: PlannedCall) -> list[Json]:

@@ -10,6 +10,7 @@ from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.domain.plan import Receipt, Succeeded
 from coordination.errors import InvalidJsonError
 from coordination.ports.tools import REMARKS
+from coordination.secret_marks import secrets_in
 
 _MOST_WORDS = 8
 _REMARKS = {f"[{each}]": each for each in REMARKS}
@@ -68,7 +69,7 @@ def first_link(receipts: Iterable[Receipt]) -> RichText:
 
 
 def _is_safe(address: str) -> bool:
-    if len(address) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
+    if len(address) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(address) or secrets_in(address):
         return False
     host = urlsplit(address).hostname or ""
     return "." in host.strip(".")

@@ -11,6 +11,7 @@ from coordination.domain.canonical_json import Json, canonical, parse
 from coordination.domain.plan import PlannedCall, Receipt, arguments_to_send
 from coordination.domain.references import Reference
 from coordination.errors import InvalidJsonError
+from coordination.secret_marks import MARK, MARK_BEGINS, marked
 
 LINE_END = "↵"
 """Stands before each line break of a text that is shown on several lines; a literal one is escaped."""
@@ -41,34 +42,50 @@ _LOOKS_EMPTY = frozenset(
 _VARIATION_SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 _MOST_MARKS = 3
 _ESCAPE = re.compile(r"⟨U\+([0-9A-F]{4,6})⟩")
-_PARTS = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩|.", re.DOTALL)
+
+ATOM = rf"⟨U\+[0-9A-F]{{4,6}}⟩|{MARK}"
+"""What stands for one character or one secret, and is never cut: a regular expression."""
+
+_ATOM = re.compile(ATOM)
+_PARTS = re.compile(rf"{ATOM}|.", re.DOTALL)
+_LIKE_ATOM = re.compile(rf"⟨(?=U\+|{MARK_BEGINS[1:]})")
 
 
 def visible(text: str) -> str:
     """One line: every control, format, unassigned, look-alike space or empty-looking character as `⟨U+202E⟩`.
 
-    So are a letter of another alphabet than the rest of its word, and accents that are not composed. No two
-    texts look the same: `original` finds the way back. A sentence of the core
-    is put into the language of here and now.
+    So are a letter of another alphabet than the rest of its word, and accents that are not composed. A secret is
+    `⟨secret:a1b2-c3d4-e5f6-0718⟩`. No two texts look the same: `original` finds the way back, but for secrets, of which
+    two have different marks. A sentence of the core is put into the language of here and now.
+    """
+    return visible_part(concealed(text))
+
+
+def concealed(text: str) -> str:
+    """A sentence in the language of here and now, or another text, with marks for secrets and none that it had itself.
+
+    Whoever takes a text apart before it is shown does so with this, as a half of a secret is not known for one, and shows
+    each part by `visible_part`.
     """
     text = catalog.told(text)
+    return marked(text, lambda rest: _LIKE_ATOM.sub(named("⟨"), rest) if "⟨" in rest else rest)
+
+
+def visible_part(text: str) -> str:
+    """What `visible` makes of a part of what `concealed` gave."""
     if text.isascii() and text.isprintable():
         return text
     characters = set(text)
     deceptive = frozenset(filter(_is_deceptive, characters))
     alike = lookalikes(text)
-    if not (deceptive or alike or "⟨U+" in text or any(map(unicodedata.combining, characters))):
+    if not (deceptive or alike or any(map(unicodedata.combining, characters))):
         return text
     shown: list[str] = []
     marks = 0
     for position, character in enumerate(text):
         marks = marks + 1 if unicodedata.combining(character) else 0
         is_hidden = (
-            character in deceptive
-            or position in alike
-            or marks > _MOST_MARKS
-            or (marks and marks == position + 1)
-            or (character == "⟨" and text.startswith("⟨U+", position))
+            character in deceptive or position in alike or marks > _MOST_MARKS or (marks and marks == position + 1)
         )
         shown.append(named(character) if is_hidden else character)
     return "".join(shown)
@@ -89,7 +106,7 @@ def visible_lines(text: str) -> str:
 
     A text that ends in a line feed ends in the mark.
     """
-    return f"{LINE_END}\n".join(visible(line) for line in catalog.told(text).split("\n")).removesuffix("\n")
+    return f"{LINE_END}\n".join(map(visible_part, concealed(text).split("\n"))).removesuffix("\n")
 
 
 def original_of_lines(shown: str) -> str:
@@ -99,11 +116,19 @@ def original_of_lines(shown: str) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """The beginning of a text for a status line: white space runs become one space, and a cut is marked."""
-    words = " ".join(catalog.told(text).split())
-    return visible(words if len(words) <= limit else f"{words[: limit - 1].rstrip()}…")
+    words = " ".join(concealed(text).split())
+    return visible_part(words if len(words) <= limit else f"{uncut(words, limit - 1).rstrip()}…")
 
 
-_TOKEN_LENGTH = 10
+def uncut(text: str, length: int) -> str:
+    """The beginning of a text in which hidden characters are named and secrets have marks, without a part of either."""
+    opened = text.rfind("⟨", 0, length)
+    found = None if opened < 0 else _ATOM.match(text, opened)
+    return text[: opened if found is not None and found.end() > length else length]
+
+
+_TOKEN_LENGTH = len(MARK_BEGINS) + 20
+"""Characters of the longest of what stands for a character or a secret."""
 
 
 def head_of(text: str, length: int) -> str:
@@ -233,7 +258,7 @@ def shown_name(name: str) -> str:
 
 def _ascii(shown: str) -> str:
     """A name that is visible already, with nothing in it that passes for a letter of ASCII."""
-    return "".join(each if each.isascii() or _ESCAPE.fullmatch(each) else named(each) for each in _PARTS.findall(shown))
+    return "".join(each if each.isascii() or _ATOM.fullmatch(each) else named(each) for each in _PARTS.findall(shown))
 
 
 def shown(value: Json) -> str:

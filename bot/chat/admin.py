@@ -46,6 +46,7 @@ from coordination.domain import events as e
 from coordination.domain.policy import Authors, Person, Policy
 from coordination.errors import RefusedError
 from coordination.ports import Clock, RunLog
+from coordination.secret_marks import beginning
 from coordination.service import Coordinator
 from coordination.text import Text
 
@@ -104,7 +105,7 @@ class AdminService:
         action = command.action
         if by.tenant != place.tenant or not self.is_admin(by):
             detail = " ".join((command.name, command.scope, command.value))
-            await self._note(by, place, f"refused {action[:40]}", detail[:200])
+            await self._note(by, place, f"refused {beginning(action, 40)}", beginning(detail, 200))
             raise refused("not_admin")
         verbs: Mapping[str, Callable[[_AdminRequest], Awaitable[Card]]] = {
             "config-list": self._list,
@@ -122,7 +123,7 @@ class AdminService:
             "audit": self._audit,
         }
         if action not in verbs:
-            raise refused("no_such_verb", verb=action[:40])
+            raise refused("no_such_verb", verb=beginning(action, 40))
         channel = "" if command.scope == "server" else place.settings_channel
         request = _AdminRequest(
             by=by, place=place, name=command.name.strip(), scope=channel, value=command.value.strip()
@@ -353,7 +354,7 @@ class AdminService:
             case []:
                 return await self.grants.listed(request.by.tenant)
             case _:
-                raise refused("no_such_verb", verb=f"grants {request.value}"[:40])
+                raise refused("no_such_verb", verb=beginning(f"grants {request.value}", 40))
 
     async def _audit(self, request: _AdminRequest) -> Card:
         if run := request.name or request.value:

@@ -12,6 +12,7 @@ from bot.chat.private_cards import ShownConfigError, refused
 from bot.chat.store import ChatSetting
 from coordination.domain.policy import Person
 from coordination.errors import ConfigError, RefusedError
+from coordination.secret_marks import beginning
 from coordination.text import Text
 
 FOLDER_VARIABLE = "MASSGEN_BOT_CONFIGS"
@@ -97,7 +98,7 @@ class ConfigCatalog:
         """
         found = self._files().get(name) if name in self.names(tenant) else None
         if found is None:
-            raise refused("no_config", name=name[:64])
+            raise refused("no_config", name=beginning(name, 64))
         return found
 
     def chosen(

@@ -13,6 +13,7 @@ from bot.message import Card
 from coordination.domain.policy import Person, Refusal
 from coordination.errors import RefusedError
 from coordination.ports import Clock
+from coordination.secret_marks import beginning
 from coordination.service import Coordinator
 
 _LISTED = 20
@@ -61,7 +62,7 @@ class GrantLists:
         except RefusedError as error:
             if error.refusal == Refusal.NOT_YOURS:
                 raise
-            raise refused("no_grant", grant=name[:_SHOWN]) from None
+            raise refused("no_grant", grant=beginning(name, _SHOWN)) from None
         return done_card(catalog.rich("grant.revoked", grant=visible(name)))
 
     async def _keep_for_audit(self, name: str, by: Person, place: ChannelRef) -> None:
@@ -73,6 +74,6 @@ class GrantLists:
                 by_name=by.name,
                 at=self.clock.now(),
                 what="refused grants revoke",
-                detail=name[:_SHOWN],
+                detail=beginning(name, _SHOWN),
             )
         )

@@ -43,6 +43,7 @@ from coordination.errors import ConfigError, ConflictError, RefusedError, RunNot
 from coordination.ports import Clock, NewId, RunLog
 from coordination.prompts import outcome
 from coordination.run_request import RunRequest, authors_after, authors_for
+from coordination.secret_marks import beginning
 from coordination.service import Coordinator
 from coordination.text import Text
 
@@ -81,7 +82,7 @@ def limits_typed(text: str) -> dict[str, int]:
     rest = _PAIR.sub("", text).replace(",", " ").strip()
     found = {name: int(number) for name, number in _PAIR.findall(text)}
     if rest or not found or not all(found.values()):
-        raise refused("bad_limits", text=(rest or text)[:40])
+        raise refused("bad_limits", text=beginning(rest or text, 40))
     return found
 
 

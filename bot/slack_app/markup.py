@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, assert_never
 
+from bot.cards.text import ATOM, uncut
 from bot.message import Inline, Link, Mention, RichText, StyledText, Timestamp
 
 BLOCKS_IN_MESSAGE = 50
@@ -79,9 +80,9 @@ def within(text: str, limit: int) -> str:
     """A text of at most so many units; a cut is marked."""
     if units(text) <= limit:
         return text
-    kept = text[: limit - 1]
+    kept = uncut(text, limit - 1)
     while units(kept) > limit - 1:
-        kept = kept[:-1]
+        kept = uncut(text, len(kept) - 1)
     return f"{kept}…"
 
 
@@ -94,7 +95,7 @@ Block: TypeAlias = dict[str, object]
 DATE_FORMAT = "{date_short_pretty} {time}"
 _BACKTICKS = re.compile(r"`{3,}")
 _CONTEXT_TEXT = 2_000
-_ATOM = re.compile(r"&(?:amp|lt|gt);|⟨U\+[0-9A-F]{4,6}⟩|.", re.DOTALL)
+_ATOM = re.compile(rf"&(?:amp|lt|gt);|{ATOM}|.", re.DOTALL)
 
 
 def weight(blocks: Sequence[Block]) -> int:

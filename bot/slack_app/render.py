@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from bot.cards.text import head_of, tail_of
 from bot.chat.platform import ButtonIds, CardTooLarge
 from bot.i18n import catalog
 from bot.message import (
@@ -59,7 +60,6 @@ _RECEIPT_CAPS = (300, 120, 40, 0)
 _NAME = 200
 _ONE_LINE = 80
 _OUTCOME = 600
-_ESCAPE_LENGTH = 10
 _MANY = 15
 
 
@@ -148,23 +148,11 @@ def _argument(argument: Argument, cap: int | None) -> Pieces:
     if cap is None or len(text) <= cap:
         first, *rest = fences(text)
         return [label + first, *rest], lost
-    head, tail = _ends(text, cap)
+    head, tail = head_of(text, cap * 2 // 3), tail_of(text, cap // 3)
     hidden = len(text) - len(head) - len(tail)
     first, *rest = fences(head)
     middle = f"_{catalog.text('slack.cut.argument', number=catalog.number(hidden))}_"
     return [label + first, *rest, middle, *fences(tail)], lost + hidden
-
-
-def _ends(text: str, cap: int) -> tuple[str, str]:
-    """The beginning and the end of a text; neither is cut within the sign of a hidden character."""
-    head, tail = text[: cap * 2 // 3], text[-(cap // 3) :]
-    start = head.rfind("⟨", len(head) - _ESCAPE_LENGTH)
-    if start >= 0 and "⟩" not in head[start:]:
-        head = head[:start]
-    end = tail.find("⟩", 0, _ESCAPE_LENGTH)
-    if end >= 0 and "⟨" not in tail[:end]:
-        tail = tail[end + 1 :]
-    return head, tail
 
 
 def _receipts(calls: Sequence[CallItem], budget: BlockBudget) -> Fitted:

@@ -25,7 +25,8 @@ from bot.machine import made
 from bot.variables import Environment
 from coordination.errors import ConfigError, StorageError
 from coordination.log_context import log_fields
-from coordination.redaction import EVERYTHING, without_addresses_secrets
+from coordination.redaction import EVERYTHING, learn_secrets, without_addresses_secrets
+from coordination.secret_marks import marked
 
 LOG_FILE = "massgen-bot.log"
 _LARGEST_LOG = 2_000_000
@@ -42,7 +43,7 @@ def keep_logs(environment: Environment, *, is_verbose: bool, collected_by: TextI
         ConfigError: the level is none.
     """
     level = _level(environment)
-    EVERYTHING.learn(*_secrets(environment))
+    learn_secrets(*_secrets(environment))
     root = logging.getLogger()
     logging.captureWarnings(capture=True)
     warnings.simplefilter("default")
@@ -97,7 +98,7 @@ class TextLines(logging.Formatter):
 
 
 def _without_secrets(text: str) -> str:
-    return without_addresses_secrets(EVERYTHING.text(text))
+    return marked(without_addresses_secrets(EVERYTHING.text(text)))
 
 
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}

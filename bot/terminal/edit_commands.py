@@ -22,6 +22,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.domain.preset_plan import Purpose
 from coordination.errors import RefusedError
 from coordination.plan_edits import with_argument
+from coordination.secret_marks import secrets_in
 
 
 def select(context: CliContext, name: str, numbers: Sequence[int], *, digest: str) -> Exit:
@@ -89,7 +90,10 @@ def _value(call: PlannedCall, argument: str) -> str:
         if argument not in arguments:
             raise RefusedError("no_argument", catalog.text("usage.no_argument", name=argument))
         value = arguments[argument]
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    if secrets_in(text):
+        raise RefusedError("no_editor", catalog.text("usage.no_editor_secret"))
+    return text
 
 
 def _from_editor(context: CliContext, text: str) -> str:

@@ -14,7 +14,7 @@ import typer
 from bot.cards.error_messages import notice_for
 from bot.cards.linked_runs import how_to_link
 from bot.cards.run_view import RunView
-from bot.cards.text import visible
+from bot.cards.text import head_of, visible
 from bot.i18n import catalog
 from bot.telemetry.log_lines import LOG_FILE, say
 from coordination.domain import states as s
@@ -133,7 +133,7 @@ def words_of_servers(last_lines: Mapping[str, Sequence[str]]) -> list[str]:
     lines: list[str] = []
     for server, written in last_lines.items():
         lines.append(catalog.text("error.server_wrote", server=visible(server)))
-        lines += [f"    {visible(line)[:_LONGEST_WRITTEN]}" for line in written]
+        lines += [f"    {head_of(visible(line), _LONGEST_WRITTEN)}" for line in written]
     return lines
 
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bot.cards.parts import quoted
-from bot.cards.plan_card import plan_json
+from bot.cards.plan_card import plan_file
 from bot.cards.run_view import RunView
 from bot.cards.table import coordination_table
 from bot.cards.text import one_line, visible
@@ -240,7 +240,7 @@ def explanation(view: RunView, log: Sequence[Recorded], renderer: Renderer) -> G
     parts += _answers(log, renderer)
     parts += _votes(log, renderer)
     if view.plan is not None:
-        lines = json.dumps(plan_json(view.plan), indent=2).split("\n")
+        lines = json.dumps(plan_file(view.plan), indent=2).split("\n")
         # In ASCII nothing hides; the marks of folds tell where a line goes on.
         parts += [Text(), _heading("plan.json"), *(renderer.hang("  ", Text(line)) for line in lines)]
     return Group(*parts)

@@ -14,7 +14,7 @@ from coordination.llm.metered_model import FallbackModel, MeteredModel, PriceOf
 from coordination.llm.provider import Build, Shared, key_of
 from coordination.llm.rate_limiter import RateLimiters, Throttle, alone
 from coordination.ports import Clock, Model, Usage
-from coordination.redaction import EVERYTHING
+from coordination.redaction import learn_secrets
 from coordination.text import Text
 
 _MILLION = 1_000_000
@@ -197,7 +197,7 @@ class Models:
         model = build(agent, backend, self._shared)
         if family == "scripted":
             return model
-        EVERYTHING.learn(key_of(backend))  # a provider's failure may repeat it, and its library logs that
+        learn_secrets(key_of(backend))  # a provider's failure may repeat it, and its library logs that
         limiter = self._limiters.limiter_for(base_url=backend.base_url, key=key_of(backend))
         return MeteredModel(model, limiter=limiter, throttle=throttle, price=self._pricing.price_of(backend))
 

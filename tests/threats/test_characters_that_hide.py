@@ -61,25 +61,25 @@ def places(value: Json, at: At = ()) -> Iterator[At]:
             yield from places(inner, (*at, number))
 
 
-def with_poison(value: Json, at: At) -> Json:
+def with_poison(value: Json, at: At, poison: str) -> Json:
     """The same with poison there; a text that is a call's arguments has it in every name and value."""
     if isinstance(value, str):
-        return value + POISON
+        return value + poison
     here, rest = at[0], at[1:]
     if isinstance(value, Mapping):
         inner = value[str(here)]
         if here == "arguments" and isinstance(inner, str):
-            return {**value, "arguments": canonical({**json.loads(inner), POISON: 1, "nested": {POISON: [POISON]}})}
-        return {**value, str(here): with_poison(inner, rest)}
+            return {**value, "arguments": canonical({**json.loads(inner), poison: 1, "nested": {poison: [poison]}})}
+        return {**value, str(here): with_poison(inner, rest, poison)}
     many = cast("Sequence[Json]", value)
-    return [with_poison(each, rest) if number == here else each for number, each in enumerate(many)]
+    return [with_poison(each, rest, poison) if number == here else each for number, each in enumerate(many)]
 
 
-def poisoned(kind: str, version: int, body: str, fits: Fits) -> e.RunEvent | None:
+def poisoned(kind: str, version: int, body: str, fits: Fits, poison: str = POISON) -> e.RunEvent | None:
     """An event with poison in each of its texts with which it can still be read, and fits; None: in none."""
     whole, found = cast("Json", json.loads(body)), None
     for at in places(whole):
-        changed = with_poison(whole, at)
+        changed = with_poison(whole, at, poison)
         with suppress(StorageError, IllegalTransition):
             event = decode(kind, version, json.dumps(changed))
             fits(event)
@@ -163,7 +163,7 @@ def test_no_card_table_file_or_list_of_decisions_hides_anything(name: str) -> No
     assert any("⟨U+202E⟩" in each for each in told)
 
 
-def poisoned_logs(log: Sequence[Recorded]) -> Iterator[list[Recorded]]:
+def poisoned_logs(log: Sequence[Recorded], poison: str = POISON) -> Iterator[list[Recorded]]:
     """The log with one event poisoned, for each of them."""
     for number, each in enumerate(log):
 
@@ -173,7 +173,7 @@ def poisoned_logs(log: Sequence[Recorded]) -> Iterator[list[Recorded]]:
             return changed
 
         stored = encode(each.event)
-        event = poisoned(stored.kind, stored.v, stored.body, made)
+        event = poisoned(stored.kind, stored.v, stored.body, made, poison)
         if event is not None:
             yield made(event)
 
