@@ -41,6 +41,7 @@ GRANTS = "tests/unit/test_grants.py"
 GRANTED = "tests/service/test_standing_grants.py"
 GLASS = "tests/unit/test_break_glass.py"
 ALONE = "tests/threats/test_approving_alone.py"
+MARKS = "tests/unit/test_secret_marks.py"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,27 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant(
+        "two secrets have one mark",
+        "secret_marks.py",
+        'f"massgen-bot/secret\\n{secret}"',
+        'f"massgen-bot/secret\\n{secret[:8]}"',
+        (MARKS,),
+    ),
+    Mutant(
+        "the mark for a secret depends on no key",
+        "secret_marks.py",
+        "hmac.new(self._key, ",
+        'hmac.new(b"key", ',
+        (MARKS,),
+    ),
+    Mutant(
+        "a script passes for a private key and is hidden",
+        "secret_marks.py",
+        ' if _is_key(match["body"]))',
+        ")",
+        (MARKS,),
+    ),
     Mutant(
         "anybody revokes a standing grant",
         "domain/grant_checks.py",
