@@ -17,10 +17,14 @@ from coordination.redaction import CERTAIN
 
 Span: TypeAlias = tuple[int, int]
 
+_JWT = r"eyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{20,1000}"
+"""RFC 7519; what both first parts begin with is `{"` in base64."""
+
 _BEGINS = r"(?<![A-Za-z0-9_])"
 _FORMATS = (
     # GitHub: https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github
-    r"gh[pousr]_[A-Za-z0-9]{36,251}",
+    # and https://github.blog/changelog/2026-05-15-github-app-installation-tokens-per-request-override-header/
+    r"gh[pousr]_(?:[A-Za-z0-9]{36,251}|[A-Za-z0-9]{1,40}_" + _JWT + ")",
     r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
     # GitLab: https://docs.gitlab.com/security/tokens/#token-prefixes
     r"glpat-(?:[A-Za-z0-9_-]{27,300}\.[0-9a-z]{2}(?:\.[0-9a-z]{2})?[0-9a-z]{7}|[A-Za-z0-9_-]{20})",
@@ -39,8 +43,7 @@ _FORMATS = (
     r"npm_[A-Za-z0-9]{36}",
     r"pypi-Ag[A-Za-z0-9_-]{80,1000}",
     r"[sr]k_(?:live|test)_[A-Za-z0-9]{24,247}",
-    # JSON Web Tokens: RFC 7519; what both first parts begin with is `{"` in base64
-    r"(?<!-)eyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{20,1000}",
+    r"(?<!-)" + _JWT,
 )
 _TOKEN = re.compile(_BEGINS + "(?:" + "|".join(_FORMATS) + ")")
 _TOKEN_HINT = re.compile(

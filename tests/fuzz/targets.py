@@ -102,6 +102,7 @@ TARGETS: Mapping[str, Target] = {
             "unit.test_visible_text:test_nothing_shown_is_invisible_or_moves_what_is_around_it",
             "unit.test_cards:test_no_card_holds_a_character_that_hides",
             "unit.test_provenance:test_any_text_can_be_gone_through",
+            "unit.test_secret_marks:test_no_two_texts_look_the_same_whatever_secrets_they_have",
         ),
     ),
     "terminal": Target(

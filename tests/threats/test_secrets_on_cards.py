@@ -2,11 +2,13 @@
 
 import json
 import logging
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bot.application import Overrides
 from bot.cards.decisions import decisions_of
 from bot.cards.plan_card import attachments, decision_card, plan_json
 from bot.cards.plan_edits import editable, selection_form
@@ -16,15 +18,16 @@ from bot.cards.run_view import view_of
 from bot.cards.table import coordination_table
 from bot.cards.timeline import timeline_entry
 from bot.chat.service_port import AdminCommand, PressButton, ShowPlan
+from bot.log_access import open_reading
 from bot.message import Action, Alert
 from bot.telemetry.log_lines import JsonLines, TextLines
-from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import Plan
 from coordination.secret_marks import MARK_BEGINS, MARKS
 from tests.builders import ALICE, REQUESTER, START
-from tests.sample_logs import plan_in, recorded, waiting
+from tests.databases import sqlite_url
+from tests.sample_logs import plan_in, waiting
 from tests.service.chat_service_harness import ADMIN, GENERAL, ChatServiceHarness
 from tests.threats.test_characters_that_hide import (
     ADMINISTERS,
@@ -42,8 +45,8 @@ SECRETS = {"token": (f" {TOKEN}", TOKEN[:14]), "key": (f"\n{PRIVATE_KEY}\n", PRI
 
 
 def readable(part: object, secret: str) -> list[str]:
-    """Every text of something to show in which some of a secret can be read."""
-    return [text for text in seen(part) if secret in text]
+    """Every text of something to show in which some of a secret can be read, or a mark is shown as if it was none of ours."""
+    return [text for text in seen(part) if secret in text or "⟨U+27E8⟩" in text]
 
 
 @pytest.mark.parametrize("kind", sorted(NEWEST))
@@ -119,16 +122,17 @@ def a_plan(arguments: str) -> Plan:
 def told_of(plan: Plan) -> list[str]:
     """The warnings on the card of a plan that waits."""
     log = waiting()
-    view = view_of(recorded([*(each.event for each in log[:-1]), replace_plan(log[-1].event, plan)]))
+    view = view_of(log)
     assert view is not None
     assert isinstance(view.state, s.AwaitingDecision)
-    card = decision_card(view, view.state)
+    card = decision_card(view, replace(view.state, plan=plan))
     return [text for each in card.sections if isinstance(each, Alert) for text in seen(each.line)]
 
 
-def replace_plan(event: e.RunEvent, plan: Plan) -> e.RunEvent:
-    assert isinstance(event, e.PlanProposed)
-    return replace(event, plan=plan)
+def test_the_card_says_once_that_secrets_are_hidden_and_only_where_they_are() -> None:
+    with_secrets = told_of(a_plan(canonical({"text": f"use {TOKEN}", "login": f"https://ci:{PASSWORD}@example.org/"})))
+    assert len([each for each in with_secrets if each.startswith("Secrets are hidden.")]) == 1
+    assert not any("Secrets" in each for each in told_of(a_plan(canonical({"text": MARKS.of(TOKEN)}))))
 
 
 def test_what_is_approved_and_sent_is_the_secret_itself() -> None:
@@ -155,3 +159,14 @@ def test_an_argument_with_a_secret_is_not_put_into_a_window() -> None:
     """Neither the secret, which others may read there, nor its mark, which would be sent as the value."""
     plan = a_plan(canonical({"channel": "#ops", "login": f"https://ci:{PASSWORD}@example.org/"}))
     assert [each.name for each in editable(plan) if each.index == 0] == ["channel"]
+
+
+async def test_every_process_of_an_installation_makes_the_same_marks(tmp_path: Path) -> None:
+    """Whoever opens its database has its key; another installation has another."""
+    made: list[str] = []
+    for folder in ("here", "here", "elsewhere"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        MARKS.use(secrets.token_bytes(32))
+        async with open_reading(sqlite_url(tmp_path / folder), Overrides()):
+            made.append(MARKS.of(TOKEN))
+    assert made[0] == made[1] != made[2]

@@ -24,8 +24,11 @@ def armored(sort: str, data: bytes) -> str:
 
 PRIVATE_KEY = armored("PRIVATE KEY", b"\x30\x81\x80" + bytes(range(128)))
 
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+
 FORMATS = {
     "GitHub": TOKEN,
+    "GitHub, installation": f"ghs_1234567_{JWT}",
     "GitHub, fine-grained": f"github_pat_{'1A' * 11}_{'b2' * 29}c",
     "GitLab": "glpat-Ab1_Cd2-Ef3_Gh4-Ij5_",
     "GitLab, routable": f"glpat-{'Ab1_' * 8}.01.1a2b3c4d5",
@@ -38,7 +41,7 @@ FORMATS = {
     "npm": "npm_" + "a1B2c3" * 6,
     "PyPI": "pypi-AgEIcHlwaS5vcmc" + "aB1-_" * 20,
     "Stripe": "sk_live_" + "a1B2c3" * 4,
-    "JWT": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    "JWT": JWT,
     "PKCS 8": PRIVATE_KEY,
     "PKCS 8, in JSON": PRIVATE_KEY.replace("\n", "\\n"),
     "OpenSSH": armored("OPENSSH PRIVATE KEY", b"openssh-key-v1\0" + bytes(100)),
