@@ -54,8 +54,8 @@ _LOGIN = re.compile(
 )
 """Who logs in at an address. A password with a character that a shell would obey stays visible."""
 
-_LINE_END = r"(?:\r?\n|(?:\\{1,7}r)?\\{1,7}n)"
-"""As it is, or as JSON and JSON within JSON have it."""
+_LINE_END = r"(?:\r?\n[ \t]{0,20}|(?:\\{1,7}r)?\\{1,7}n| )"
+"""As it is, with what is indented, or as JSON and JSON within JSON have it; a field of one line has made it a space."""
 
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<sort>(?:[A-Z]{2,10} )?PRIVATE KEY)-----"

@@ -23,7 +23,9 @@ from coordination.domain.plan import Plan, PlannedCall
 from coordination.domain.policy import Policy
 from coordination.domain.preview import Preview, Problem, Question, Reading, by_path, digest_of
 from coordination.domain.text_diff import Gap, Line, applied, compared, differing, with_context
+from coordination.secret_marks import MARKS
 from tests.builders import START
+from tests.unit.test_secret_marks import PRIVATE_KEY, armored
 
 TEXTS = st.text(alphabet=st.sampled_from("ab\n\r\u2028⟨`*<"), max_size=60)
 PREVIEW = Preview(server="", tool="read", arguments='{"path":"$.path"}', after="$.content", missing="*ENOENT*")
@@ -66,6 +68,16 @@ def shown(before: str | None, after: str, preview: Preview = PREVIEW, *, kept: b
     call = a_call(after, preview)
     (found,) = previews_of(a_plan(call, a_reading(call, before, kept=kept)))
     return found
+
+
+def test_a_key_of_several_lines_is_one_mark_and_another_key_another_one() -> None:
+    """Line by line nobody would know it for a key."""
+    old, new = PRIVATE_KEY, armored("PRIVATE KEY", b"\x30\x81\x80" + bytes(range(128))[::-1])
+    changed = shown(f"a\n{old}\nb\n", f"a\n{new}\nb\n")
+    assert changed.lines == ("· a", f"- {MARKS.of(old)}", f"+ {MARKS.of(new)}", "· b")
+    moved = shown(canonical({"a": old}), canonical({"a": new}))
+    assert not any(old[80:100] in line or new[80:100] in line for line in moved.lines)
+    assert len(set(moved.lines)) == 2
 
 
 @given(TEXTS, TEXTS)

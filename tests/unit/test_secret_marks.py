@@ -44,6 +44,8 @@ FORMATS = {
     "JWT": JWT,
     "PKCS 8": PRIVATE_KEY,
     "PKCS 8, in JSON": PRIVATE_KEY.replace("\n", "\\n"),
+    "PKCS 8, in YAML": PRIVATE_KEY.replace("\n", "\n    "),
+    "PKCS 8, in a field of one line": PRIVATE_KEY.replace("\n", " "),
     "OpenSSH": armored("OPENSSH PRIVATE KEY", b"openssh-key-v1\0" + bytes(100)),
 }
 
