@@ -1,4 +1,4 @@
-"""What people make of a plan in whole chats: take a yes back, keep some calls, edit one, try the rest, undo what was done."""
+"""What people make of a plan in whole chats: take a yes back, keep some calls, edit one, cancel, try the rest, undo."""
 
 import json
 from pathlib import Path
@@ -61,6 +61,35 @@ async def test_on_slack_a_yes_is_taken_back_and_only_the_ticked_call_runs_with_i
         await slack.clicks("bob", card, Action.APPROVE)
         await slack.ends(card, "Done")
     assert slack.writes() == ["Only this"]
+
+
+async def test_on_discord_a_run_is_cancelled_between_two_calls(tmp_path: Path) -> None:
+    async with discord_harness.a_harness(tmp_path) as discord, discord.bot():
+        held = discord.writer.with_name(f"{discord.writer.name}.held")
+        held.touch()
+        card = await discord.planned()
+        await discord.alice.clicks(card, "Approve")
+        await discord.server.until(lambda: discord.writes() == ["Tell everyone"] and "Cancel" in card.labels)
+        await discord.rita.clicks(card, "Cancel")
+        await discord.shows(card, "rita cancelled the run", "no other call starts")
+        held.unlink()
+        await discord.ends(card, "Stopped")
+    assert discord.writes() == ["Tell everyone"]
+
+
+async def test_on_slack_a_run_is_cancelled_between_two_calls(tmp_path: Path) -> None:
+    async with slack_harness.a_harness(tmp_path) as slack, slack.bot():
+        held = slack.writer.with_name(f"{slack.writer.name}.held")
+        held.touch()
+        card = await slack.planned()
+        await slack.clicks("alice", card, Action.APPROVE)
+        await slack.server.until(lambda: slack.writes() == ["Tell everyone"])
+        await slack.shows(card, "Running")
+        await slack.clicks("rita", card, Action.CANCEL)
+        await slack.shows(card, "cancelled the run", "no other call starts")
+        held.unlink()
+        await slack.ends(card, "Stopped")
+    assert slack.writes() == ["Tell everyone"]
 
 
 async def test_on_discord_what_was_denied_in_between_is_tried_again_and_then_taken_back(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
-"""`python -m tests.servers.mcp_ledger JOURNAL [MORE]`: `look` reads, `write` writes a line of the journal, MORE do nothing."""
+"""`python -m tests.servers.mcp_ledger JOURNAL [MORE]`: `look` reads, `write` writes a line of the journal, MORE do nothing.
+
+A write that is in the journal is not answered while there is a file JOURNAL.held, for 30 seconds at most.
+"""
 
 import sys
+import threading
 from pathlib import Path
 
 from tests.servers.mcp_raw import Message, a_text, a_tool, note, serve
 
 JOURNAL = Path(sys.argv[1])
+HELD = JOURNAL.with_name(f"{JOURNAL.name}.held")
 WRITES: Message = {
     "type": "object",
     "properties": {"text": {"type": "string"}, "channel": {"type": "string"}},
@@ -22,6 +27,10 @@ def call(params: Message) -> Message:
     if params["name"] == "look":
         return a_text("All is quiet.")
     note(JOURNAL, params)
+    for _ in range(600):
+        if not HELD.exists():
+            break
+        threading.Event().wait(0.05)
     return a_text("written")
 
 

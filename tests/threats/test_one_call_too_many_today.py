@@ -56,8 +56,9 @@ class Day:
         planned = [step for titles in plans for step in (answers("p", *map(post, titles)), votes(1))]
         steps = [*([] if before is None else [before]), *planned, *(says("Done.") for _ in plans)]
         rules = (LOOKS_READ,) if rule is None else (rule, LOOKS_READ)
-        self.harness = made = ServiceHarness(PlayedModel(*steps), rules=rules, policy=Policy())
-        self.counted, self.present = Counted(made.log), Present(made)
+        self.log = MemoryLog()
+        self.harness = made = ServiceHarness(PlayedModel(*steps), rules=rules, policy=Policy(), log=self.log)
+        self.counted, self.present = Counted(self.log), Present(made)
         names = (f"D{number}" for number in range(1000))
         made.people = Coordinator(
             made.log, made.engine, clock=made.clock, new_id=lambda: next(names), configure=made.configure,
@@ -147,7 +148,7 @@ async def test_what_needs_nobody_is_counted_too() -> None:
     day = Day(("a",), rule=capped(1, Effect.AUTO))
     run = await day.harness.ask()
     assert await day.ended(run) == ["succeeded"]
-    assert day.harness.log.started_since(day.harness.clock.now(), "here") == {"board.post": 1}
+    assert day.log.started_since(day.harness.clock.now(), "here") == {"board.post": 1}
 
 
 async def test_a_call_that_is_made_again_counts_again() -> None:
