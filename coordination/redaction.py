@@ -43,6 +43,7 @@ class Redactor:
     def __init__(self, values: Iterable[str] = ()) -> None:
         """Of a value of several lines, each line counts for itself: logs are read line by line."""
         self._forms: tuple[str, ...] = ()
+        self._tokens: tuple[str, ...] = ()
         self.learn(*values)
 
     def learn(self, *values: str) -> None:
@@ -51,6 +52,22 @@ class Redactor:
         if forms:
             # The longest first, so that a part of a value never hides the whole of it.
             self._forms = tuple(sorted({*self._forms, *forms}, key=len, reverse=True))
+
+    def forget(self, *values: str) -> None:
+        """Look for these no more."""
+        forms = {form for value in values for form in _forms(value)}
+        self._forms = tuple(form for form in self._forms if form not in forms)
+
+    def renew(self, token: str) -> tuple[str, ...]:
+        """Look for a token that was just given out in the place of older ones. Returns those, which are forgotten.
+
+        The one before it is kept, as its last answers may still come. Whoever runs for months is given thousands.
+        """
+        *outdated, before = [each for each in self._tokens if each != token] or [""]
+        self._tokens = tuple(each for each in (before, token) if each)
+        self.forget(*outdated)
+        self.learn(token)
+        return tuple(outdated)
 
     def text(self, text: str) -> str:
         """The text without the values."""
@@ -86,6 +103,14 @@ def learn_secrets(*values: str) -> None:
         has_both = any(map(str.isalpha, value)) and any(map(str.isdigit, value))
         if has_both and _CERTAIN.fullmatch(value) and value not in CERTAIN:
             CERTAIN.append(value)
+
+
+def renew_token(redactor: Redactor, token: str) -> None:
+    """Keep a token that was just given out off a server's words, the log and the cards, and forget those before the last."""
+    outdated = redactor.renew(token)
+    EVERYTHING.forget(*outdated)
+    CERTAIN[:] = [each for each in CERTAIN if each not in outdated]
+    learn_secrets(token)
 
 
 _CERTAIN = re.compile(r"[!-?A-~]{12,}")

@@ -1,7 +1,8 @@
 """Finds secrets in a text, and has a mark for each, which people see in its place.
 
-A secret is a value that this process was given as one, or a text of a format in which vendors give out theirs. Whoever approves a call sees a mark in the place of a secret, so nothing else may be taken for one, and nothing that a program
-would obey may stand in one: each format says which characters it has and how many. Whatever is longer, or has others, is shown.
+A secret is a value that this process was given as one, or a text of a format in which vendors give out theirs. Whoever
+approves a call sees a mark in the place of a secret, so nothing else may be taken for one, and nothing that a program would
+obey may stand in one: each format says which characters it has and how many. Whatever is longer, or has others, is shown.
 """
 
 import base64

@@ -21,7 +21,7 @@ from typing_extensions import override
 from coordination.mcp_tools.call_guard import CALL, CallTrace, call_trace, stand_in
 from coordination.mcp_tools.server_errors import address
 from coordination.ports import ClientCredentials, ProofMethod
-from coordination.redaction import Redactor, learn_secrets
+from coordination.redaction import Redactor, renew_token
 from coordination.text import Text
 
 MAX_ANSWER = 1_000_000
@@ -339,8 +339,7 @@ class _TokenCache:
 
     async def _new(self, now: float) -> _Token:
         granted = await ask_for_token(self._client, self._server_url, self._credentials)
-        self._redactor.learn(granted.access_token)
-        learn_secrets(granted.access_token)
+        renew_token(self._redactor, granted.access_token)
         life = granted.expires_in
         return _Token(granted.access_token, None if life is None else now + life - min(_MARGIN, life / 2))
 

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from coordination import redaction
 from coordination.domain.canonical_json import canonical
 from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
@@ -22,6 +23,7 @@ from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
 from coordination.mcp_tools.oauth import NoTokenError, ask_for_token
 from coordination.ports import CallNotSentError, ClientCredentials, ServerSpec
+from coordination.redaction import Redactor
 from tests import forked
 from tests.servers.mcp_programs import ROOT, approving, http, writer
 from tests.servers.mcp_raw import Message
@@ -157,6 +159,23 @@ async def test_a_token_near_its_end_is_renewed_before_it_is_refused(hub: McpHub,
     await approving(hub, [place.spec]).call(WRITE, "key")
     assert len(place.asked) > before
     assert not [each for each in place.seen if "turned away" in each]
+
+
+async def test_of_thousands_of_tokens_the_last_two_are_kept_from_people(
+    hub: McpHub, servers: OAuthServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is looked for in every line of the log and every text of a card, so they must not become ever more."""
+    place = servers.opens("brief")
+    monkeypatch.setattr(redaction, "CERTAIN", [])
+    monkeypatch.setattr(redaction, "EVERYTHING", Redactor())
+    for _ in range(5):
+        await hub.definitions([place.spec], fresh=True)
+    assert len(place.asked) > 4
+    kept = [each for each in redaction.CERTAIN if each.startswith("canary-token-")]
+    assert len(kept) == 2
+    number = min(int(each.rpartition("-")[2]) for each in kept)
+    told = [redaction.EVERYTHING.text(f"canary-token-{each}") for each in (number - 1, number, number + 1)]
+    assert told == [f"canary-token-{number - 1}", "[secret]", "[secret]"]
 
 
 async def test_a_server_that_demands_more_scopes_than_the_operator_gave_does_not_get_them(
