@@ -315,7 +315,8 @@ def _waiting(state: s.Executing | s.Reporting | s.NeedsHuman) -> tuple[Section, 
     if isinstance(state, s.Executing) and state.waits_for_approvers:
         lines.append(catalog.rich("now.approvers_asked", who=people(state.vouching)))
     if isinstance(state, s.Executing) and state.stopped_by is not None:
-        lines.append(catalog.rich("now.cancelled", who=mention(state.stopped_by)))
+        key = "now.cancelled" if state.in_flight is None else "now.cancelled_in_call"
+        lines.append(catalog.rich(key, who=mention(state.stopped_by)))
     return tuple(Alert(line=line) for line in lines)
 
 

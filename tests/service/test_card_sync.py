@@ -109,7 +109,8 @@ async def test_a_card_says_that_nothing_runs_before_the_chat_was_asked_about_app
         assert "name='alice'" in alert
         await harness.add(RUN, e.RunCancelled(by=ALICE))
         await harness.until_told(RUN)
-    assert alerts(harness.platform.newest.card) == []
+    (alert,) = alerts(harness.platform.newest.card)
+    assert "cancelled the run. No more calls start." in alert
 
 
 async def test_ids_of_buttons_are_kept_before_they_are_shown_and_say_nothing() -> None:
