@@ -10,6 +10,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.break_glass import LONGEST_REASON, BreakGlass, is_reason
 from coordination.domain.conditions import CallContext
+from coordination.domain.grants import Grant, GrantUse
 from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Authors, Person, Policy, Refusal, RunAction, judge
 from coordination.domain.quorums import Needs, Quorum
@@ -84,6 +85,21 @@ def test_nobody_else_may(by: Person, refusal: Refusal) -> None:
     state = awaiting()
     with pytest.raises(IllegalTransition):
         evolve(state, given(state, by), NOW)
+
+
+def test_nobody_approves_alone_on_a_standing_grant() -> None:
+    state = awaiting()
+    grant = Grant(
+        id="G1", tenant="here", config="demo", server=CALL.server, tool=CALL.tool, definition=CALL.definition,
+        settings=CALL.settings, arguments=CALL.arguments, read="", by=EVE, until=LATER, most=1,
+    )  # fmt: skip
+    with pytest.raises(IllegalTransition, match="on standing grants"):
+        evolve(state, replace(given(state), grants=(GrantUse(grant=grant, used=0),)), NOW)
+
+
+def test_names_become_ids_of_their_kind() -> None:
+    by_id = ALONE.renamed(lambda kind, name: f"{kind} {name}")
+    assert (by_id.roles, by_id.users) == (("role on-call",), ("user u-named",))
 
 
 def test_nobody_may_where_the_rule_has_none() -> None:

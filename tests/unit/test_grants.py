@@ -8,7 +8,7 @@ import pytest
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.events import RunEvent
-from coordination.domain.grant_checks import approvals_on, are_void, judge_grantor
+from coordination.domain.grant_checks import approvals_on, are_void, judge_grantor, judge_revoker
 from coordination.domain.grants import (
     LONGEST,
     MOST_CALLS,
@@ -398,3 +398,21 @@ def test_the_log_takes_no_more_starts_than_a_grant_has_left_and_none_on_one_that
     ):
         with pytest.raises(GrantVoidError):
             check_standing(found, claimed, starting, NOW)
+
+
+@pytest.mark.parametrize(
+    ("by", "refusal"),
+    [
+        (ALICE, None),
+        (replace(ALICE, roles=()), None),
+        (BOB, Refusal.NOT_YOURS),
+        (replace(BOB, is_admin=True), None),
+        (replace(BOB, is_admin=True, tenant="elsewhere"), Refusal.OTHER_TENANT),
+        (replace(ALICE, tenant="elsewhere"), Refusal.OTHER_TENANT),
+    ],
+    ids=["its grantor", "who may approve no more", "an approver", "an administrator", "one of elsewhere", "a namesake"],
+)
+def test_a_grant_is_taken_back_by_its_grantor_and_by_administrators_of_its_place(
+    by: Person, refusal: Refusal | None
+) -> None:
+    assert judge_revoker(grant(), by) is refusal
