@@ -187,7 +187,7 @@ class AnchorPosts:
             with suppress(MessageNotFound, MissingPermission, CardTooLarge):  # Whoever may not look does not find it.
                 stands = await platform.find(place, once=once, at=claimed.since)
                 if stands is None and isinstance(platform, FindsText):
-                    stands = await platform.find_text(place, head.digest, at=claimed.since)
+                    stands = await platform.find_text(place, (head.digest,), at=claimed.since)
                 if stands is not None:
                     return stands.message
         with speaking(self.settings.language):

@@ -262,8 +262,8 @@ class KnowsChannels(Protocol):
 class FindsText(Protocol):
     """A chat in which the bot finds what it posted by words that are in it alone, since nothing else tells it apart."""
 
-    async def find_text(self, place: ChannelRef, words: str, *, at: datetime) -> MessageRef | None:
-        """The first message of the bot's own with these words, of about this time or later; None: none is among the next few.
+    async def find_text(self, place: ChannelRef, words: Sequence[str], *, at: datetime) -> MessageRef | None:
+        """The first message of the bot's own with all these words, of about this time or later; None: none is among the next few.
 
         Raises:
             MessageNotFound, MissingPermission, RateLimited: the chat does not tell.

@@ -79,14 +79,15 @@ class DiscordPlatform:
         """Not here: Discord itself finds what was posted a moment ago, and later tells nobody what was posted as what."""
         del place, once, at
 
-    async def find_text(self, place: ChannelRef, words: str, *, at: datetime) -> MessageRef | None:
+    async def find_text(self, place: ChannelRef, words: Sequence[str], *, at: datetime) -> MessageRef | None:
         """Read what was posted after that. Discord's clock and ours may differ a little."""
         channel, after = self._channel(place), at - _CLOCKS_DIFFER
 
         async def read() -> str | None:
             number = self._client.user.id if self._client.user else 0
             async for message in channel.history(limit=_MOST_READ, after=after, oldest_first=True):
-                if message.author.id == number and any(words in (each.description or "") for each in message.embeds):
+                text = "\n".join(f"{each.title or ''}\n{each.description or ''}" for each in message.embeds)
+                if message.author.id == number and all(each in text for each in words):
                     return str(message.id)
             return None
 

@@ -265,14 +265,14 @@ async def test_what_the_bot_posted_is_found_by_words_in_it_and_nobody_elses_is(
     stranger = server.guild.members[Someone(server, "ann", server.guild).id]["user"]
     first = server.add_message(server.channel, {"embeds": [{"description": f"`{digest}`"}]}, stranger, {})
     since = snowflake_time(int(first.id))
-    assert await platform.find_text(place, digest, at=since) is None
+    assert await platform.find_text(place, [digest], at=since) is None
     posted = await platform.post_text(place, card)
     await platform.post_text(place, card)
-    assert await platform.find_text(place, digest, at=since) == posted
-    assert await platform.find_text(place, digest, at=since + timedelta(days=1)) is None
+    assert await platform.find_text(place, [digest], at=since) == posted
+    assert await platform.find_text(place, [digest], at=since + timedelta(days=1)) is None
     server.guild.denied[server.channel] = 1 << 10
     with pytest.raises(MissingPermission):
-        await platform.find_text(place, digest, at=since)
+        await platform.find_text(place, [digest], at=since)
 
 
 async def test_members_of_a_small_role_are_listed_only_where_the_operator_says_that_discord_tells_them(

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -142,10 +142,10 @@ async def test_a_post_whose_answer_never_came_is_looked_for_before_it_is_posted_
 class Reading(FakePlatform):
     """A chat that finds nothing by its name, and what was posted by its words."""
 
-    async def find_text(self, place: ChannelRef, words: str, *, at: datetime) -> MessageRef | None:
+    async def find_text(self, place: ChannelRef, words: Sequence[str], *, at: datetime) -> MessageRef | None:
         self.sought.append(at)
         told = [(number, card) for number, (there, card) in enumerate(self.said, 1) if there == place]
-        found = [number for number, card in told if words in str(card)]
+        found = [number for number, card in told if all(each in str(card) for each in words)]
         return MessageRef(place=place, message=f"s{found[0]}") if found else None
 
 

@@ -1,14 +1,16 @@
 """That somebody approved alone is told in the channel by a message of its own: once, whatever happens in between."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from bot.cards.error_messages import plain_text
+from bot.chat.card_sync.context import place_of
 from bot.chat.platform import CardTooLarge, ChannelRef, MessageRef, MissingPermission
 from bot.chat.store import Done
-from bot.message import Alert, Card, Paragraph
+from bot.message import Alert, Card, Paragraph, Severity, StyledText
 from coordination.domain import events as e
 from coordination.domain.break_glass import BreakGlass
 from coordination.domain.plan import short
@@ -96,11 +98,14 @@ async def test_it_is_told_once_although_the_first_attempt_failed(fault: Fault | 
 class TextPlatform(FakePlatform):
     """A product in which only words are found."""
 
-    async def find_text(self, place: ChannelRef, words: str, *, at: datetime) -> MessageRef | None:
+    async def find_text(self, place: ChannelRef, words: Sequence[str], *, at: datetime) -> MessageRef | None:
         assert at >= START
-        there = [
-            number for number, (where, card) in enumerate(self.said, 1) if where == place and words in words_of(card)
+        told = [
+            (number, f"{card.status} {words_of(card)}")
+            for number, (where, card) in enumerate(self.said, 1)
+            if where == place
         ]
+        there = [number for number, text in told if all(each in text for each in words)]
         return MessageRef(place=place, message=f"s{there[0]}") if there else None
 
 
@@ -109,6 +114,20 @@ async def test_where_only_words_are_found_the_message_of_a_killed_process_is() -
     await waiting(harness)
     harness.platform.faults["say"] = ["lost"]
     async with harness.running():
+        await harness.add(RUN, BROKEN)
+        await eventually(lambda: harness.store.cards[RUN].announced > 0)
+    assert len(notices(harness)) == 1
+
+
+async def test_another_message_about_the_plan_is_not_taken_for_the_notice() -> None:
+    """The story stands in the channel where it can't have a thread, and names the plan and how it was approved."""
+    harness = Harness(platform=TextPlatform(), has_timelines=False)
+    await waiting(harness)
+    async with harness.running():
+        await eventually(lambda: bool(harness.store.cards[RUN].message))
+        line = (StyledText(f"eve used break-glass: approved plan {short(BROKEN.digest)} alone"),)
+        story = Card(severity=Severity.WORKING, status="", title=(), reference=(), sections=(Paragraph(lines=(line,)),))
+        harness.platform.said.append((place_of(harness.store.cards[RUN]), story))
         await harness.add(RUN, BROKEN)
         await eventually(lambda: harness.store.cards[RUN].announced > 0)
     assert len(notices(harness)) == 1

@@ -206,10 +206,12 @@ class Notifier:
     async def _stands(self, place: ChannelRef, use: BreakGlassUse, once: str) -> MessageRef | None:
         """The message of an earlier attempt; whoever may not look for it does not find it."""
         platform = self.context.platform
+        # The story and the card name the plan as well; only the notice has this for its status.
+        words = (catalog.text("break_glass.status"), short(use.digest))
         with suppress(MissingPermission):
             stands = await platform.find(place, once=once, at=use.at)
             if stands is None and isinstance(platform, FindsText):
-                return await platform.find_text(place, short(use.digest), at=use.at)
+                return await platform.find_text(place, words, at=use.at)
             return stands
         return None
 
