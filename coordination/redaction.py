@@ -23,7 +23,8 @@ SHORTEST = 4
 _SHORTEST_UNNAMED = 8
 _SHORTEST_BASE64 = 8
 _NAMES = re.compile(
-    r"key|token|secret|passw|pwd|pass$|auth|credential|cookie|session|private|signature|dsn|bearer|pat$", re.IGNORECASE
+    r"key|token|secret|passw|pwd|pass\Z|auth|credential|cookie|session|private|signature|dsn|bearer|pat\Z",
+    re.IGNORECASE,
 )
 _SCHEMES = frozenset({"basic", "bearer", "token", "bot", "apikey"})
 _TRIVIAL = frozenset(

@@ -33,12 +33,12 @@ _TOKEN = re.compile(
       | <!subteam\^(?P<group>[A-Z0-9]{1,25})(?:\|[^>]*)?>
       | <@!?(?P<user>[A-Z0-9]{1,25})(?:\|[^>]*)?>
       | @[^\s(@,]+\s+\((?P<named_user>[UW][A-Z0-9]{2,24})\)
-      | @(?P<bare_user>[UW][A-Z0-9]{6,24})(?=[\s,]|$)
-      | required\s*=\s*(?P<required>\d{1,3})(?=[\s,]|$)
-      | requester\s*=\s*(?P<requester>yes|no)(?=[\s,]|$)
+      | @(?P<bare_user>[UW][A-Z0-9]{6,24})(?=[\s,]|\Z)
+      | required\s*=\s*(?P<required>\d{1,3})(?=[\s,]|\Z)
+      | requester\s*=\s*(?P<requester>yes|no)(?=[\s,]|\Z)
       | "@?(?P<quoted>[^"\n]{1,100})"
       | @?(?P<name>[^\s,"<>=]{1,100})
-    )(?:\s*,\s*|\s+|$)""",
+    )(?:\s*,\s*|\s+|\Z)""",
     re.VERBOSE,
 )
 

@@ -125,7 +125,7 @@ class Listeners:
         app.event("message")(self.on_message)
         app.event("app_home_opened")(self.on_home)
         app.event("agent_session_stopped")(self.on_stopped)
-        app.action(re.compile(f"^(?:{'|'.join(action.value for action in Action)})$"))(self.on_click)
+        app.action(re.compile(rf"^(?:{'|'.join(action.value for action in Action)})\Z"))(self.on_click)
         app.action(re.compile(f"^{PAGE}_"))(self.on_page)
         app.action(re.compile(f"^{OPEN}_"))(self.on_open)
         app.action(PICK)(self.on_pick)

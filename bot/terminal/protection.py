@@ -25,7 +25,7 @@ TOKEN_VARIABLE = "MASSGEN_BOT_APPROVAL_TOKEN"  # noqa: S105 - the name of a vari
 TOKEN_FILE = "approval-token.sha256"  # noqa: S105 - the name of a file
 
 _PR_SET_DUMPABLE = 4
-_SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSW|PWD$|CREDENTIAL|DSN|DATABASE_URL", re.IGNORECASE)
+_SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSW|PWD\Z|CREDENTIAL|DSN|DATABASE_URL", re.IGNORECASE)
 _READ_BY_LIBRARIES = re.compile(r"PG|AWS_|GOOGLE_APPLICATION|SSH_|SSL_|XDG_|LC_|DBUS_")
 """Beginnings of names that libraries look up in the process's own environment, where they must stay."""
 

@@ -21,7 +21,7 @@ class Place(NamedTuple):
 
 NOWHERE = Place(0)
 
-_PLAIN_KEY = re.compile(r"^[\w$<-]{1,60}$")
+_PLAIN_KEY = re.compile(r"[\w$<-]{1,60}")
 LONGEST_SHOWN = 32
 """Keys and tokens of every provider are longer: what is longer than this is never repeated in a message."""
 
@@ -112,7 +112,7 @@ def key_name(path: KeyPath) -> str:
         if isinstance(part, int):
             name += f"[{part}]"
         else:
-            name += ("." if name else "") + (part if _PLAIN_KEY.match(part) else _in_path(part))
+            name += ("." if name else "") + (part if _PLAIN_KEY.fullmatch(part) else _in_path(part))
     return name
 
 
@@ -123,7 +123,7 @@ def _in_path(key: str) -> str:
 
 def shown_key(key: str) -> Text:
     """A key for a message; one that does not look like a key is only described."""
-    return Text.verbatim(key) if _PLAIN_KEY.match(key) else quoted(key)
+    return Text.verbatim(key) if _PLAIN_KEY.fullmatch(key) else quoted(key)
 
 
 def quoted(text: str, longest: int = LONGEST_SHOWN) -> Text:

@@ -21,7 +21,7 @@ from coordination.config.yaml_tree import (
 from coordination.text import Text, together
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]{0,1000})\}|\$\{")
-_INSIDE = re.compile(r"^(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?$", re.DOTALL)
+_INSIDE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?", re.DOTALL)
 _NO_NAMES: Mapping[str, str] = {}
 
 MAX_PUT_IN = 1_000_000
@@ -75,7 +75,7 @@ def put_in(root: Table, variables: Variables, report: Diagnostics) -> Table | No
 
 def variables_in(source: str) -> frozenset[str]:
     """The names of the variables in a value as it is written."""
-    found = (_INSIDE.match(each.group("inside") or "") for each in _REFERENCE.finditer(source))
+    found = (_INSIDE.fullmatch(each.group("inside") or "") for each in _REFERENCE.finditer(source))
     return frozenset(each.group("name") for each in found if each is not None)
 
 
@@ -166,7 +166,7 @@ class _Interpolation:
     def _value(self, reference: re.Match[str], scalar: Scalar, names: Mapping[str, str]) -> str | None:
         if reference.group() == "$${":
             return "${"
-        inside = _INSIDE.match(reference.group("inside") or "")
+        inside = _INSIDE.fullmatch(reference.group("inside") or "")
         if inside is None:
             wanted = Text("${{NAME}} or ${{NAME:-default}}, or $${{ for these characters themselves")
             self._expect(scalar, Text("${{ without the name of a variable"), wanted)

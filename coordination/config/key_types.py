@@ -24,7 +24,7 @@ from coordination.text import Text
 
 _WEEK = 7 * 86_400
 _MONTH = 31 * 86_400
-_DURATION = re.compile(r"^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 def _as_written(value: object) -> object:
@@ -91,7 +91,7 @@ def seconds(text: str) -> int:
     """A time in seconds: `24h`, `1h30m`, `90`. 0 for a text that is no time."""
     if text.isascii() and text.isdigit() and len(text) <= 9:
         return int(text)
-    match = _DURATION.match(text) if 0 < len(text) <= 20 else None
+    match = _DURATION.fullmatch(text) if 0 < len(text) <= 20 else None
     if match is None:
         return 0
     days, hours, minutes, rest = (int(part or 0) for part in match.groups())

@@ -40,17 +40,17 @@ _RUNNERS: dict[str, tuple[_Runner, ...]] = {
         _Runner(verbs=("run",), named=("--spec",), valued=("--python", "--index-url", "--pip-args"), pinned=_PYTHON),
     ),
 }
-_EXACT = re.compile(r"(?:@|===?)v?\d+(?:\.\d+)+[\w.!+-]*$|@[0-9a-f]{40}$|#[0-9a-f]{40}$")
+_EXACT = re.compile(r"(?:@|===?)v?\d+(?:\.\d+)+[\w.!+-]*\Z|@[0-9a-f]{40}\Z|#[0-9a-f]{40}\Z")
 _ELSEWHERE = re.compile(r"[./~]|[a-z]:\\|file:|https?:|.*\$\{", re.IGNORECASE)
 """Files, which the fingerprint covers; addresses; and what only a variable says."""
 
-_VERSION = re.compile(r"(?<=.)(?:@[^@/]*|[=<>~!;].*)$")
+_VERSION = re.compile(r"(?<=.)(?:@[^@/]*|[=<>~!;].*)\Z")
 
 
 def unpinned_package(command: str, arguments: Sequence[str]) -> tuple[str, str] | None:
     """The package that is fetched in whatever version there is, and how to write it with one; None: there is none."""
     program = PurePath(command.replace("\\", "/")).name.lower()
-    for runner in _RUNNERS.get(re.sub(r"\.(?:cmd|exe|ps1)$", "", program), ()):
+    for runner in _RUNNERS.get(re.sub(r"\.(?:cmd|exe|ps1)\Z", "", program), ()):
         for package in _packages(runner, arguments):
             if not _EXACT.search(package) and not _ELSEWHERE.match(package):
                 return package, runner.pinned.format(_VERSION.sub("", package))

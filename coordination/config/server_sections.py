@@ -30,11 +30,11 @@ from coordination.config.section_reader import Section, report_of
 from coordination.config.yaml_tree import Listing, Node, Scalar, Table, is_absent, kind_of
 from coordination.text import Text
 
-_SERVER_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,48}[A-Za-z0-9])?$")
+_SERVER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,48}[A-Za-z0-9])?")
 
 
 def _server_name(text: str) -> str:
-    if not _SERVER_NAME.match(text):
+    if not _SERVER_NAME.fullmatch(text):
         raise ValueError(Text("1 to 50 letters, digits, - and _, beginning and ending with a letter or digit"))
     return text
 

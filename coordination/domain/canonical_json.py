@@ -21,7 +21,7 @@ _Emit: TypeAlias = Callable[[str], None]
 MAX_DEPTH = 100
 """Levels of nesting that are accepted: deeper values are refused, so that no input exhausts the stack."""
 
-_EXPONENT_FORM = re.compile(r"^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$")
+_EXPONENT_FORM = re.compile(r"(-?)(\d)(?:\.(\d+))?e([+-]\d+)")
 
 
 def parse(text: str) -> Json:
@@ -149,7 +149,7 @@ def _number(value: float) -> str:
     if value == 0:
         return "0"
     text = repr(value)
-    exponent_form = _EXPONENT_FORM.match(text)
+    exponent_form = _EXPONENT_FORM.fullmatch(text)
     if exponent_form is None:
         return text.removesuffix(".0")
     sign, first, rest, exponent = exponent_form.groups()

@@ -29,7 +29,7 @@ MAX_PATH = 200
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d{1,6})\]|\[(\*)\]|\['([^'\]]+)'\]")
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9.-]+)(?::\d{1,5})?(?:[/?#][!-~]*)?")
-_NO_PLAIN_PATH = re.compile(r"\\|%|^~|//|(?:^|/)\.\.?(?:/|$)")
+_NO_PLAIN_PATH = re.compile(r"\\|%|^~|//|(?:^|/)\.\.?(?:/|\Z)")
 
 _Step: TypeAlias = "str | int | None"
 """A key, a place in a list, or None for each element of a list."""

@@ -90,7 +90,7 @@ _NO_LETTERS = re.compile(r"[\W\d_]+")
 _BEGINS = re.compile("^|(?<= )|(?=[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])")
 """Where a passage may begin: at each word, and at each character of writing that has no spaces."""
 
-_RECORD = re.compile(r"\s*(?:-\s+)*(?:[\w.$-]+:(?:\s+|$)|-\s+)")
+_RECORD = re.compile(r"\s*(?:-\s+)*(?:[\w.$-]+:(?:\s+|\Z)|-\s+)")
 _CONTINUED = re.compile(r"\s")
 
 

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """Read the options, and fuzz."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=20, help="for each subject (20)")
+    parser.add_argument("--inputs", type=int, help="so many for each subject, however long that takes")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="the same inputs again")
     parser.add_argument("--target", action="append", choices=sorted(TARGETS), help="only this subject")
     parser.add_argument("--replay", type=Path, help="a file that was found, for the one --target")
@@ -40,22 +41,24 @@ def main(arguments: Sequence[str]) -> int:
     if not (LIBRARY / ".installed").exists():
         say("There is no atheris for this system and Python: nothing was fuzzed.")
         return 0
-    say(f"Fuzzing with --seed {given.seed}, {given.seconds} s each.")
+    bound = f"{given.seconds} s" if given.inputs is None else f"{given.inputs:,} inputs"
+    say(f"Fuzzing with --seed {given.seed}, {bound} each.")
     names: Sequence[str] = given.target or sorted(TARGETS)
-    failed = [name for name in names if not fuzz(name, given.seconds, given.seed)]
+    limits = [f"-max_total_time={given.seconds}"] if given.inputs is None else [f"-runs={given.inputs}"]
+    failed = [name for name in names if not fuzz(name, limits, given.seed, patience=given.seconds + _PATIENCE)]
     return int(bool(failed))
 
 
-def fuzz(name: str, seconds: int, seed: int) -> bool:
-    """Whether nothing of a subject failed."""
+def fuzz(name: str, limits: Sequence[str], seed: int, *, patience: float) -> bool:
+    """Whether nothing of a subject failed. `patience` is in seconds."""
     FOUND.mkdir(exist_ok=True)
     begun = time.time()
     with tempfile.TemporaryDirectory() as folder:
         _sow(TARGETS[name], Path(folder))
-        options = [f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={_LONGEST_INPUT}", "-timeout=30"]
+        options = [*limits, f"-seed={seed}", f"-max_len={_LONGEST_INPUT}", "-reload=0", "-timeout=30"]
         command = [sys.executable, "-m", "tests.fuzz.one", name, folder, *options, f"-artifact_prefix={FOUND}/{name}-"]
         try:
-            ended = _run(command, seconds=seconds + _PATIENCE)
+            ended = _run(command, seconds=patience)
         except subprocess.TimeoutExpired:
             say(f"  {name:<10} did not end: look at it with --seed {seed} --target {name}")
             return False
@@ -76,7 +79,8 @@ def fuzz(name: str, seconds: int, seed: int) -> bool:
 
 
 def _run(command: Sequence[str], *, seconds: float) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(LIBRARY), str(ROOT)])}
+    # The order of sets is part of what leads from one input to the next.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(LIBRARY), str(ROOT)]), "PYTHONHASHSEED": "0"}
     return subprocess.run(
         command,
         env=environment,

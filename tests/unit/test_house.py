@@ -175,6 +175,32 @@ def test_every_function_fits_a_screen() -> None:
     assert too_long == {}
 
 
+def ends_before_a_line_break(pattern: ast.expr) -> bool:
+    """Whether a regular expression has a `$` that is neither escaped nor one of a set's characters."""
+    parts = pattern.values if isinstance(pattern, ast.JoinedStr) else [pattern]
+    values = [part.value for part in parts if isinstance(part, ast.Constant)]
+    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    return any("$" in re.sub(r"\\.|\[[^\]]*\]", "", text) for text in texts)
+
+
+def test_no_regular_expression_takes_a_line_break_for_the_end() -> None:
+    """`$` fits before a last line break too: `\\Z` or `fullmatch` mean the end."""
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in PRODUCT
+        for node in nodes_of(path)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "re"
+        and node.args
+        and ends_before_a_line_break(node.args[0])
+        and not any("MULTILINE" in ast.unparse(each) for each in [*node.args, *(word.value for word in node.keywords)])
+        and "(?m)" not in ast.unparse(node.args[0])
+    ]
+    assert found == []
+
+
 def test_nothing_is_left_unimplemented() -> None:
     left = [
         f"{name_of(path)}:{node.lineno}"

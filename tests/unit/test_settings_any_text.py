@@ -75,11 +75,15 @@ SIGNS = [
     "\t",
 ]
 
-keys = st.sampled_from(
+known_keys = st.sampled_from(
     sorted(
         {key for section in ALL for key in (*section.honoured(), *section.without_effect())}
         | {"nonsense", "name", "scout"}
     )
+)
+# Also those that look like a known one: with a line break, a space or a sign that cannot be seen before or after it.
+keys = known_keys | st.tuples(known_keys, st.sampled_from("\n\r\t \0\x85\u2028\u200b\udc80")).flatmap(
+    lambda parts: st.sampled_from([f"{parts[0]}{parts[1]}", f"{parts[1]}{parts[0]}"])
 )
 values = st.recursive(
     st.none()
