@@ -212,10 +212,15 @@ class AskToConfirm:
 
 @dataclass(frozen=True)
 class Started:
-    """A run began, whose card everybody will see; `note` is for the one who asked alone."""
+    """A run began, whose card everybody will see; `note` is for the one who asked alone.
+
+    Attributes:
+        is_repeated: it began before, by an earlier delivery of the same request.
+    """
 
     run: str
     note: Card | None = None
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True)

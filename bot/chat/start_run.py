@@ -164,7 +164,7 @@ class RunStarter:
         ready = await self._ready(wanted, by)
         admitted = await self._admitted(by, wanted, ready.limits)
         if isinstance(admitted, Repeated):
-            return Started(admitted.run) if admitted.run else Nothing()
+            return Started(admitted.run, is_repeated=True) if admitted.run else Nothing()
         run = admitted.run
         try:
             with told_without_folder(ready.path, by):

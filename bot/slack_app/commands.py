@@ -14,11 +14,13 @@ from bot.chat.service_port import (
     ChatService,
     ListGrants,
     ListRuns,
+    Nothing,
     Private,
     Request,
     RetryRun,
     ShowHelp,
     ShowRun,
+    Started,
     StartRun,
 )
 from bot.i18n import catalog
@@ -36,7 +38,8 @@ _SCOPES = {"channel": "channel", "server": "server", "workspace": "server"}
 _CONFIG_VERBS = frozenset({"list", "show", "use", "reset", "check"})
 _VALUE_VERBS = frozenset({"approvers", "limits", "prompts", "freeze", "thaw", "grants", "audit"})
 _BAR = "|"
-CONFIG_OPTION = re.compile(r"--config[ =](\S+)\s+(\S.*)", re.DOTALL)
+# Keyboards of phones and Macs turn two hyphens into a dash.
+CONFIG_OPTION = re.compile(r"(?:--|[\u2013\u2014])config[ =](\S+)\s+(\S.*)", re.DOTALL)
 
 
 def parse_command(text: str, once: str = "") -> Request | None:
@@ -145,6 +148,8 @@ class CommandHandlers:
         by = await known(source.workspace, source.user, source.called)
         reply = await self.chat_service.handle(request, by, source.place)
         await self.replies.reply(source, reply, self.chat_service)
+        if source.is_edited and (isinstance(reply, Nothing) or (isinstance(reply, Started) and reply.is_repeated)):
+            await self.replies.reply_text(source, catalog.text("slack.ask.edited"))
 
     def slash(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
         """A slash command. The bot need not be in the channel where it was typed."""

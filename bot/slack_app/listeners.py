@@ -40,6 +40,12 @@ _log = logging.getLogger(__name__)
 
 _TITLE = 75
 
+_WRITTEN = frozenset({"", "file_share", "thread_broadcast", "me_message"})
+"""The kinds of messages that somebody has just written: alone, with files, to a thread and its channel, by `/me`.
+
+https://docs.slack.dev/reference/events/message
+"""
+
 
 class InFlight:
     """Counts what has begun and not ended."""
@@ -196,9 +202,7 @@ class Listeners:
                 deleted = text_in(body, "event", "deleted_ts")
                 await self.chat_service.messages_deleted(event_source(body, workspace).place, [deleted])
             return
-        # A message with files is of a kind of its own: https://docs.slack.dev/reference/events/message/file_share
-        is_new = text_in(body, "event", "subtype") in {"", "file_share"}
-        is_direct = text_in(body, "event", "channel_type") == "im" and is_new
+        is_direct = text_in(body, "event", "channel_type") == "im" and text_in(body, "event", "subtype") in _WRITTEN
         if is_direct:
             await self.on_mention(body, context)
 

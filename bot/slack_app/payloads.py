@@ -18,10 +18,11 @@ class EventSource:
 
     Attributes:
         message: the message that they did it on or with.
-        once: Slack's id of the event, the same if it is sent again.
+        once: what tells this from anything else that was done; the same if Slack sends it again.
         trigger: allows one view to be opened, within three seconds.
         reply_address: takes a few private answers.
         view: the window that it was done in, or that stays open below the one that was submitted.
+        is_edited: it is a message that was changed after it was sent.
     """
 
     workspace: Workspace
@@ -34,6 +35,7 @@ class EventSource:
     trigger: str = ""
     reply_address: str = ""
     view: str = ""
+    is_edited: bool = False
 
     @property
     def place(self) -> ChannelRef:
@@ -141,16 +143,21 @@ def command_source(body: object, workspace: Workspace) -> EventSource:
 
 
 def event_source(body: object, workspace: Workspace) -> EventSource:
-    """Of an event: a mention, or a direct message."""
+    """Of an event: a mention, or a direct message.
+
+    A mention that somebody edits comes once more, in another event: its message tells that it is the same.
+    """
     event = inner(body, "event")
-    channel = inner(event, "channel")
+    channel = text_in(event, "channel") or text_in(event, "channel", "id")
+    message = text_in(event, "ts")
     return EventSource(
         workspace=workspace,
         user=text_in(event, "user"),
-        channel=channel if isinstance(channel, str) else text_in(channel, "id"),
-        thread=_thread(text_in(event, "thread_ts"), text_in(event, "ts")),
-        message=text_in(event, "ts"),
-        once=f"slack:{text_in(body, 'event_id')}",
+        channel=channel,
+        thread=_thread(text_in(event, "thread_ts"), message),
+        message=message,
+        once=f"slack:{channel}:{message}" if message else f"slack:{text_in(body, 'event_id')}",
+        is_edited=isinstance(inner(event, "edited"), Mapping),
     )
 
 

@@ -21,6 +21,7 @@ from bot.chat.service_port import (
     ShowHelp,
     ShowHome,
     ShowPlan,
+    Started,
     StartRun,
     SubmitText,
 )
@@ -110,8 +111,9 @@ class SmallChatService:
             case PressButton() | SubmitText():
                 return await self._pressed(request, actor, place)
             case StartRun(once=once) | RetryRun(once=once):
+                is_repeated = once in self.seen
                 await self._do(request, actor, once)
-                return Nothing()
+                return Started("7Q4K", is_repeated=is_repeated)
             case ShowPlan():
                 return Pages("7Q4K", self.pages)
             case ShowHome():

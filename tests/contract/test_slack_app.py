@@ -118,12 +118,17 @@ async def test_a_command_in_a_channel_without_the_bot_asks_nothing_and_says_what
         ("status report", StartRun),
         ("retry payment", StartRun),
         ("--config ops post it", StartRun),
+        ("\u2014config ops post it", StartRun),
+        ("\u2013config=ops post it", StartRun),
     ],
 )
 async def test_words_after_the_command_are_orders(harness: Harness, text: str, kind: type) -> None:
     await harness.somebody().command(text)
     await harness.server.until(lambda: harness.chat_service.asked)
-    assert isinstance(harness.chat_service.asked[0][0], kind)
+    request = harness.chat_service.asked[0][0]
+    assert isinstance(request, kind)
+    if isinstance(request, StartRun) and "config" in text:
+        assert (request.config, request.prompt) == ("ops", "post it")
     await harness.private_message()
 
 
@@ -232,6 +237,37 @@ async def test_the_same_event_delivered_again_asks_once(harness: Harness) -> Non
     await alice.mention("another")
     await harness.server.until(lambda: len(harness.chat_service.done) >= 2)
     assert prompts(harness) == ["post a summary", "another"]
+
+
+async def test_a_message_that_is_edited_is_done_once_and_its_writer_is_told(harness: Harness) -> None:
+    alice = harness.somebody()
+    event = await alice.mention("post a summary")
+    await harness.server.until(lambda: harness.chat_service.done)
+    await alice.edits(event, "post a long summary")
+    assert "already handled" in await harness.private_message()
+    assert prompts(harness) == ["post a summary"]
+
+
+async def test_a_message_that_is_edited_to_mention_the_app_is_an_order(harness: Harness) -> None:
+    alice = harness.somebody()
+    await alice.edits(alice.mention_event(""), "post a summary")
+    await alice.mention("another")
+    await harness.server.until(lambda: len(harness.chat_service.done) == 2)
+    assert sorted(prompts(harness)) == ["another", "post a summary"]
+    assert harness.server.private_messages == []
+
+
+@pytest.mark.parametrize(("subtype", "is_order"), [
+    ("thread_broadcast", True), ("me_message", True), ("message_changed", False), ("bot_message", False),
+])  # fmt: skip
+async def test_what_somebody_has_just_written_to_the_app_is_an_order(
+    harness: Harness, subtype: str, *, is_order: bool
+) -> None:
+    await harness.somebody().direct("post a summary", subtype=subtype)
+    await harness.somebody().direct("another")
+    wanted = ["another", "post a summary"] if is_order else ["another"]
+    await harness.server.until(lambda: len(harness.chat_service.done) == len(wanted))
+    assert sorted(prompts(harness)) == wanted
 
 
 async def test_what_a_bot_wrote_is_no_order(harness: Harness) -> None:

@@ -143,7 +143,7 @@ class Somebody:
         }
 
     def mention_event(self, text: str, *, channel: str = "C1", thread: str = "") -> dict[str, Any]:
-        event = {
+        event: dict[str, Any] = {
             "type": "app_mention",
             "user": self.id,
             "text": f"<@{self.team.bot}> {text}",
@@ -158,7 +158,13 @@ class Somebody:
         await self.line.send("event", event)
         return event
 
-    async def direct(self, text: str, *files: dict[str, Any]) -> None:
+    async def edits(self, mention: dict[str, Any], text: str) -> None:
+        """Change a message that mentions the app: Slack tells of it as of a new one, in an event of its own."""
+        edited = {"user": self.id, "ts": f"1700000002.{self.server.number():06d}"}
+        event = {**mention["event"], "text": f"<@{self.team.bot}> {text}", "edited": edited}
+        await self.line.send("event", self.event(event))
+
+    async def direct(self, text: str, *files: dict[str, Any], **more: object) -> None:
         event: dict[str, Any] = {
             "type": "message",
             "channel_type": "im",
@@ -167,6 +173,7 @@ class Somebody:
             "ts": f"1700000003.{self.server.number():06d}",
             "channel": f"D{self.id}",
             **({"subtype": "file_share", "files": list(files), "upload": False} if files else {}),
+            **more,
         }
         await self.line.send("event", self.event(event))
 
