@@ -298,7 +298,7 @@ class Card:
     """One message about one run.
 
     Attributes:
-        status: the word that says how the run stands: Planning, Decide, Done.
+        status: the word that says how the run stands: Planning, Waiting for approval, Done.
         title: what was asked.
         reference: who asked.
         has_files: whether its attachments go with it even where it says everything itself.

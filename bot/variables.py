@@ -112,7 +112,7 @@ class Environment(BaseModel):
         RawText, _chat("MASSGEN_BOT_RUNS_AT_ONCE", "Runs that one tenant may have under way at once. Default 10.")
     ] = ""
     runs_waiting: Annotated[
-        RawText, _chat("MASSGEN_BOT_RUNS_WAITING", "Plans that may wait for a decision in one tenant. Default 100.")
+        RawText, _chat("MASSGEN_BOT_RUNS_WAITING", "Plans that may wait for approval in one tenant. Default 100.")
     ] = ""
     runs_at_once_each: Annotated[
         RawText,

@@ -245,7 +245,7 @@ _STATES: Mapping[str, Text] = {
     "queued": Text("waiting to start"),
     "deliberating": Text("planning"),
     "changes_wanted": Text("waiting to start again"),
-    "awaiting_decision": Text("waiting for a decision"),
+    "awaiting_decision": Text("waiting for approval"),
     "executing": Text("running"),
     "needs_human": Text("waiting for someone to check a call"),
     "reporting": Text("writing its report"),

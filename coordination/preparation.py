@@ -202,7 +202,7 @@ async def prepare_tools(
     profile = prepared.profile
     agent = next((each for each in profile.agents if each.number == number), None)
     if agent is None:
-        raise ConfigError([Text("the config has no agent {number}", number=number)])
+        raise ConfigError([Text("the configuration has no agent {number}", number=number)])
     found = await list_tools(hub, profile.servers)
     accepted = await _accepted(prepared, found, read_lists)
     return _tools_of(agent, hub, found, accepted, caller=caller, now=now, asked=asked, time=time)

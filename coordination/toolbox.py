@@ -192,7 +192,7 @@ def offer(
         raise ToolServerError(
             Text(
                 "Agent {agent} would have {count} tools, but models accept {limit}: the operator "
-                "must deny some in the config (`tools:` or `exclude_tools`).",
+                "must deny some in the configuration (`tools:` or `exclude_tools`).",
                 agent=agent.id,
                 count=len(found),
                 limit=MAX_OFFERED,

@@ -399,7 +399,7 @@ class Worker:
             if isinstance(state, s.Executing) and state.in_flight is None:
                 rest = tuple(range(state.next_index, len(state.plan.calls)))
                 await writer.commit(
-                    e.CallsSkipped(indexes=rest, reason=Text("the config can't be used: {why}", why=error.text))
+                    e.CallsSkipped(indexes=rest, reason=Text("the configuration can't be used: {why}", why=error.text))
                 )
             prepared = None
         servers = () if prepared is None else prepared.profile.servers

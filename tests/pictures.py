@@ -96,8 +96,8 @@ def pictures() -> Mapping[str, str]:
     """Every picture by its file's name."""
     plan, done, revision = _card(waiting(SEND, REMOVE)), _card(_done()), _card(_revised(SHORTER))
     return {
-        "discord-plan.svg": svg(_discord(plan), "A plan in Discord, waiting for a decision"),
-        "slack-plan.svg": svg(_slack(plan), "A plan in Slack, waiting for a decision"),
+        "discord-plan.svg": svg(_discord(plan), "A plan in Discord, waiting for approval"),
+        "slack-plan.svg": svg(_slack(plan), "A plan in Slack, waiting for approval"),
         "discord-done.svg": svg(_discord(done), "A finished run in Discord"),
         "slack-done.svg": svg(_slack(done), "A finished run in Slack"),
         "discord-revision.svg": svg(_discord(revision), "A revision in Discord, with what changed"),

@@ -233,7 +233,10 @@ class _Executor:
     def _spec(self, server: str) -> ServerSpec:
         if server not in self._servers:
             raise ToolServerError(
-                Text("There is no MCP server {server} in the config: the operator must put it back.", server=server)
+                Text(
+                    "There is no MCP server {server} in the configuration: the operator must put it back.",
+                    server=server,
+                )
             )
         return self._servers[server]
 
@@ -294,7 +297,7 @@ def _by_name(servers: Sequence[ServerSpec]) -> Mapping[str, ServerSpec]:
         if specs.setdefault(spec.name, spec) != spec:
             raise ToolServerError(
                 Text(
-                    "Two different MCP servers are called {server}: the operator must rename one in the config.",
+                    "Two different MCP servers are called {server}: the operator must rename one in the configuration.",
                     server=spec.name,
                 )
             )

@@ -113,7 +113,9 @@ async def ask_for_token(
             return await _granted(client, server_url, credentials)
     except TimeoutError:
         where = credentials.token_url or credentials.issuer
-        raise _none_from(where, Text("did not answer in time"), Text("fix it, or correct auth in the config")) from None
+        raise _none_from(
+            where, Text("did not answer in time"), Text("fix it, or correct auth in the configuration")
+        ) from None
 
 
 async def _granted(client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials) -> Granted:
@@ -139,14 +141,16 @@ async def _resource(client: httpx2.AsyncClient, server_url: str, credentials: Cl
             continue
         if not check_resource_allowed(requested_resource=ours, configured_resource=found.resource):
             raise NoTokenError(
-                Text("says that tokens for it are for another address: the operator must correct its url in the config")
+                Text(
+                    "says that tokens for it are for another address: the operator must correct its url in the configuration"
+                )
             )
         servers = found.authorization_servers
         if credentials.issuer and servers and not any(issuers_match(each, credentials.issuer) for each in servers):
             raise NoTokenError(
                 Text(
                     "accepts tokens of another issuer than the one under its auth: the operator "
-                    "must correct that in the config"
+                    "must correct that in the configuration"
                 )
             )
         return found.resource
@@ -170,7 +174,7 @@ async def _endpoint(client: httpx2.AsyncClient, credentials: ClientCredentials) 
     raise _none_from(
         issuer,
         Text("does not say where it issues them, or can't be reached"),
-        Text("fix it, or correct the issuer or set token_url under auth in the config"),
+        Text("fix it, or correct the issuer or set token_url under auth in the configuration"),
     )
 
 
@@ -214,7 +218,7 @@ async def _signed(audience: str, credentials: ClientCredentials) -> str:
         raise NoTokenError(
             Text(
                 "needs a token, and the private key under its auth can't sign with {algorithm}: the operator must "
-                "correct private_key or signing_algorithm in the config",
+                "correct private_key or signing_algorithm in the configuration",
                 algorithm=credentials.algorithm,
             )
         ) from None
@@ -243,12 +247,16 @@ async def _answer(request: httpx2.Request, client: httpx2.AsyncClient) -> tuple[
                 body += chunk
                 if len(body) > MAX_ANSWER:
                     raise _none_from(
-                        where, Text("sent an answer that never ends"), Text("fix it, or correct auth in the config")
+                        where,
+                        Text("sent an answer that never ends"),
+                        Text("fix it, or correct auth in the configuration"),
                     )
         finally:
             await response.aclose()
     except (httpx2.HTTPError, httpx2.InvalidURL):
-        raise _none_from(where, Text("can't be reached"), Text("fix it, or correct auth in the config")) from None
+        raise _none_from(
+            where, Text("can't be reached"), Text("fix it, or correct auth in the configuration")
+        ) from None
     return response.status_code, bytes(body)
 
 
@@ -261,14 +269,14 @@ def _parsed(kind: type[_Kind], body: bytes) -> _Kind | None:
 
 def _refused(where: str, status: int, body: bytes) -> NoTokenError:
     if status == 200:
-        return _none_from(where, Text("answers with something else"), Text("correct auth in the config"))
+        return _none_from(where, Text("answers with something else"), Text("correct auth in the configuration"))
     said = _parsed(_Refused, body)
     if said is not None and said.error in _REFUSALS:
         return _none_from(
-            where, Text("refuses to issue one ({why})", why=said.error), Text("correct auth in the config")
+            where, Text("refuses to issue one ({why})", why=said.error), Text("correct auth in the configuration")
         )
     return _none_from(
-        where, Text("answered HTTP {status}", status=status), Text("fix it, or correct auth in the config")
+        where, Text("answered HTTP {status}", status=status), Text("fix it, or correct auth in the configuration")
     )
 
 

@@ -13,13 +13,17 @@ from coordination.ports import ServerSpec
 from coordination.text import Text, template
 
 _HTTP_ADVICE: Mapping[int, LiteralString] = {
-    401: template("rejected the credentials (HTTP 401): the operator must correct its {credentials} in the config"),
-    403: template("rejected the credentials (HTTP 403): the operator must correct its {credentials} in the config"),
+    401: template(
+        "rejected the credentials (HTTP 401): the operator must correct its {credentials} in the configuration"
+    ),
+    403: template(
+        "rejected the credentials (HTTP 403): the operator must correct its {credentials} in the configuration"
+    ),
     404: template(
-        "has nothing at this address (HTTP 404): the operator must correct the path of its url in the config"
+        "has nothing at this address (HTTP 404): the operator must correct the path of its url in the configuration"
     ),
     405: template(
-        "does not accept MCP messages at this address (HTTP 405): the operator must correct its url in the config"
+        "does not accept MCP messages at this address (HTTP 405): the operator must correct its url in the configuration"
     ),
     429: template("rejects requests because there are too many (HTTP 429): the operator must wait, or raise its limit"),
 }
@@ -57,7 +61,7 @@ def slow_start(spec: ServerSpec) -> ToolServerError:
     return _server_error(
         spec,
         Text(
-            "was not ready within {seconds:g} s: the operator must find out why, or give it more time in the config",
+            "was not ready within {seconds:g} s: the operator must find out why, or give it more time in the configuration",
             seconds=spec.start_timeout,
         ),
     )
@@ -94,7 +98,7 @@ def not_speaking(spec: ServerSpec) -> ToolServerError:
     """What it answers is not the protocol."""
     what = Text("its url") if spec.transport == "http" else Text("its command")
     return _server_error(
-        spec, Text("does not answer like an MCP server: the operator must check {what} in the config", what=what)
+        spec, Text("does not answer like an MCP server: the operator must check {what} in the configuration", what=what)
     )
 
 
@@ -110,7 +114,7 @@ def unanswered(spec: ServerSpec) -> ToolServerError:
         spec,
         Text(
             "did not answer within {seconds:g} s: the operator must find out why, or give its "
-            "calls more time in the config",
+            "calls more time in the configuration",
             seconds=spec.call_timeout,
         ),
     )
@@ -159,7 +163,7 @@ def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
         return _server_error(
             spec,
             Text(
-                "redirects to another address (HTTP {status}): the operator must put the final one in the config",
+                "redirects to another address (HTTP {status}): the operator must put the final one in the configuration",
                 status=trace.status,
             ),
         )
@@ -169,7 +173,7 @@ def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
     return UnreachableError(
         Text(
             "The MCP server {server} can't be reached at {where}: the operator must start it, or correct its url "
-            "in the config.",
+            "in the configuration.",
             server=spec.name,
             where=where,
         )
@@ -179,14 +183,17 @@ def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
 def _unstartable(spec: ServerSpec, error: OSError) -> ToolServerError:
     if spec.cwd is not None and error.filename == spec.cwd:
         return _server_error(
-            spec, Text("can't start, because its folder does not exist: the operator must correct `cwd` in the config")
+            spec,
+            Text(
+                "can't start, because its folder does not exist: the operator must correct `cwd` in the configuration"
+            ),
         )
     command = repr(spec.command) if spec.command in spec.identity else Text("its command")
     if isinstance(error, FileNotFoundError):
         return _server_error(
             spec,
             Text(
-                "can't start, because there is no {command} here: the operator must install it, or correct the config",
+                "can't start, because there is no {command} here: the operator must install it, or correct the configuration",
                 command=command,
             ),
         )

@@ -130,7 +130,7 @@ def starts() -> None:
 
 def patience(count: int) -> None:
     """Runs that wait for people."""
-    print(f"\n{count} runs waiting for a decision")
+    print(f"\n{count} runs waiting for approval")
     none, many = waiting(0), waiting(count)
     print(f"  memory: {many.peak_mb - none.peak_mb:+.1f} MB (from {none.peak_mb:.0f} MB with none)")
     print(f"  start-up: {none.start * 1e3:.0f} ms with none, {many.start * 1e3:.0f} ms with all")

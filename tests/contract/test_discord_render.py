@@ -406,7 +406,13 @@ def test_a_file_is_described_for_who_can_not_see_it() -> None:
 
 def test_an_empty_call_is_a_call() -> None:
     item = CallItem(number=1, server="s", tool="t", arguments=())
-    card = Card(severity=Severity.DECIDE, status="Decide", title=(), reference=(), sections=(CallList(calls=(item,)),))
+    card = Card(
+        severity=Severity.DECIDE,
+        status="Waiting for approval",
+        title=(),
+        reference=(),
+        sections=(CallList(calls=(item,)),),
+    )
     assert "**1  s · t**" in shown(render(card))
 
 

@@ -201,9 +201,9 @@ async def test_a_call_whose_server_cannot_start_was_not_sent(hub: McpHub, counte
 
 async def test_a_call_to_a_server_that_is_not_in_the_config_was_not_sent(hub: McpHub) -> None:
     executor = approving(hub, [])
-    with pytest.raises(CallNotSentError, match="no MCP server world in the config"):
+    with pytest.raises(CallNotSentError, match="no MCP server world in the configuration"):
         await executor.call(planned(), "key")
-    with pytest.raises(ToolServerError, match="no MCP server world in the config"):
+    with pytest.raises(ToolServerError, match="no MCP server world in the configuration"):
         await executor.definition_digest("world", "write")
 
 

@@ -74,7 +74,7 @@ async def test_a_wrong_token_is_complained_of_without_showing_it(hub: McpHub, co
         with pytest.raises(ToolServerError) as caught:
             await hub.definitions([http(port, headers={"Authorization": "Bearer wrong-token"})])
     assert str(caught.value) == (
-        "The MCP server world rejected the credentials (HTTP 401): the operator must correct its headers in the config."
+        "The MCP server world rejected the credentials (HTTP 401): the operator must correct its headers in the configuration."
     )
 
 
@@ -92,7 +92,7 @@ async def test_an_address_where_nobody_listens_is_complained_of_without_its_secr
         await hub.definitions([spec])
     assert str(caught.value) == (
         f"The MCP server world can't be reached at http://127.0.0.1:{closed_port}: "
-        "the operator must start it, or correct its url in the config."
+        "the operator must start it, or correct its url in the configuration."
     )
 
 
@@ -217,13 +217,13 @@ async def test_a_session_that_expired_is_opened_again_before_a_write_and_not_for
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (403, "rejected the credentials (HTTP 403): the operator must correct its headers in the config"),
+        (403, "rejected the credentials (HTTP 403): the operator must correct its headers in the configuration"),
         (
             405,
-            "does not accept MCP messages at this address (HTTP 405): the operator must correct its url in the config",
+            "does not accept MCP messages at this address (HTTP 405): the operator must correct its url in the configuration",
         ),
         (429, "rejects requests because there are too many (HTTP 429): the operator must wait, or raise its limit"),
-        (308, "redirects to another address (HTTP 308): the operator must put the final one in the config"),
+        (308, "redirects to another address (HTTP 308): the operator must put the final one in the configuration"),
         (502, "answered HTTP 502: the operator must check its log"),
     ],
 )

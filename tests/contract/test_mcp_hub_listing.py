@@ -46,7 +46,7 @@ async def test_a_thousand_tools_on_ten_pages_are_all_listed_once(hub: McpHub) ->
     [
         ("too_many", "lists more than 2,000 tools: the operator must use a server, or a setting of it, that offers"),
         ("endless", "lists its tools without end: the operator must have this server fixed"),
-        ("nonsense", "does not answer like an MCP server: the operator must check its command in the config"),
+        ("nonsense", "does not answer like an MCP server: the operator must check its command in the configuration"),
     ],
 )
 async def test_a_list_that_cannot_be_used_is_refused(hub: McpHub, behaviour: str, sentence: str) -> None:

@@ -182,7 +182,7 @@ async def test_a_server_that_demands_more_scopes_than_the_operator_gave_does_not
     hub: McpHub, servers: OAuthServers
 ) -> None:
     place = servers.opens("step-up")
-    with pytest.raises(ToolServerError, match=r"HTTP 403\): the operator must correct its auth in the config"):
+    with pytest.raises(ToolServerError, match=r"HTTP 403\): the operator must correct its auth in the configuration"):
         await hub.definitions([place.spec])
     scopes = [each["scope"] for each in place.seen if "scope" in each]
     assert scopes == ["deals.read deals.write"] * len(scopes) != []
@@ -203,7 +203,7 @@ async def test_a_refused_token_is_complained_of_in_words_of_ours(
     with pytest.raises(ToolServerError) as caught:
         await hub.definitions([servers.opens(behaviour).spec])
     said = sentence.replace("ADDRESS", f"http://127.0.0.1:{servers.port}")
-    assert str(caught.value) == f"The MCP server world {said} in the config."
+    assert str(caught.value) == f"The MCP server world {said} in the configuration."
     assert "hunter2" not in caplog.text + str(caught.value)
 
 
@@ -229,7 +229,7 @@ async def test_where_the_servers_disagree_on_who_is_who_no_secret_is_shown_to_an
     with pytest.raises(ToolServerError) as caught:
         await hub.definitions([place.spec])
     said = sentence.replace("ADDRESS", f"http://127.0.0.1:{servers.port}")
-    assert str(caught.value) == f"The MCP server world {said} config."
+    assert str(caught.value) == f"The MCP server world {said} configuration."
     assert place.seen == []
 
 
@@ -264,7 +264,7 @@ async def test_a_private_key_that_is_none_is_complained_of_without_showing_it(
         await hub.definitions([place.spec])
     assert str(caught.value) == (
         "The MCP server world needs a token, and the private key under its auth can't sign with RS256: "
-        "the operator must correct private_key or signing_algorithm in the config."
+        "the operator must correct private_key or signing_algorithm in the configuration."
     )
 
 

@@ -38,7 +38,7 @@ async def test_a_command_that_does_not_exist_is_named(hub: McpHub) -> None:
     spec = ServerSpec(name="notes", transport="stdio", identity="no-such-mcp", command="no-such-mcp")
     assert await complaint(hub, spec) == (
         "The MCP server notes can't start, because there is no 'no-such-mcp' here: "
-        "the operator must install it, or correct the config."
+        "the operator must install it, or correct the configuration."
     )
 
 
@@ -78,7 +78,7 @@ async def test_a_server_that_hangs_is_given_up_at_its_deadline_and_killed(hub: M
     spec = stdio("mcp_startup", "hangs", pid, start_timeout=1.0)
     assert await complaint(hub, spec) == (
         "The MCP server world was not ready within 1 s: the operator must find out why, "
-        "or give it more time in the config."
+        "or give it more time in the configuration."
     )
     os.kill(int(pid.read_text()), 0)  # It is being ended, which takes a while, and nobody has waited for that.
     await hub.aclose()
@@ -119,7 +119,7 @@ async def test_a_program_that_is_no_server_is_given_up_at_its_deadline(hub: McpH
 @pytest.mark.parametrize("behaviour", ["echoes", "refuses_all"])
 async def test_a_program_that_answers_in_other_terms_is_complained_of(hub: McpHub, behaviour: str) -> None:
     assert await complaint(hub, stdio("mcp_startup", behaviour)) == (
-        "The MCP server world does not answer like an MCP server: the operator must check its command in the config."
+        "The MCP server world does not answer like an MCP server: the operator must check its command in the configuration."
     )
 
 

@@ -240,7 +240,7 @@ def test_eight_alike_calls_are_told_apart_in_the_second_question() -> None:
 def test_the_text_beside_the_blocks_has_the_first_lines() -> None:
     text = rendered(card_of(waiting(POST, REMOVE)), Ids()).text
     assert text.split("\n")[:4] == [
-        "🔵 Decide: “Tell everyone about the power cut on Friday”",
+        "🔵 Waiting for approval: “Tell everyone about the power cut on Friday”",
         "requested by rita",
         "1 board · post_notice (sends)",
         "2 board · remove_notice (deletes, may destroy)",

@@ -131,7 +131,7 @@ class Harness:
     async def planned(self, prompt: str = "Tell everyone", config: str = "") -> Message:
         """Rita asks; returns the card once it shows the plan."""
         card = await self.asks(prompt, config)
-        return await self.shows(card, "Decide")
+        return await self.shows(card, "Waiting for approval")
 
     async def shows(self, card: Message, *texts: str, seconds: float = 60) -> Message:
         """Wait until the card says so."""

@@ -156,7 +156,7 @@ class Harness:
 
     async def planned(self, prompt: str = "Tell everyone", config: str = "") -> Message:
         """Rita asks; returns the card once it shows the plan."""
-        return await self.shows(await self.asks(prompt, config), "Decide")
+        return await self.shows(await self.asks(prompt, config), "Waiting for approval")
 
     async def shows(self, card: Message, *texts: str, seconds: float = 60) -> Message:
         """Wait until the card says so."""

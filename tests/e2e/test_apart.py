@@ -46,7 +46,7 @@ async def test_a_front_end_without_keys_and_a_worker_without_tokens_carry_a_run_
         card = await harness.asks("Tell everyone")
         assert await asyncio.to_thread(watch.workers) == []
         async with running(harness, "worker", lacks="DISCORD_", **SECRETS):
-            await harness.shows(card, "Decide", seconds=60)
+            await harness.shows(card, "Waiting for approval", seconds=60)
             assert not harness.writer.exists()
             await harness.alice.clicks(card, "Approve 2 calls")
             await harness.ends(card, "Done")

@@ -219,7 +219,7 @@ def test_what_can_be_read_of_a_run(program: Program) -> None:
     )
     status = program.run("status", name)
     assert status.status == 3
-    assert "◆ Decide" in status.out
+    assert "◆ Waiting for approval" in status.out
     assert f"massgen-bot approve {name} --digest" in status.out
     show = program.run("show", name, "--story")
     assert show.status == 0
@@ -234,7 +234,7 @@ def test_what_can_be_read_of_a_run(program: Program) -> None:
     ):
         assert wanted in show.out
     (row,) = [line for line in program.run("history").out.splitlines() if name in line]
-    assert "waiting for a decision" in row
+    assert "waiting for approval" in row
     assert "Street party" in row
     spent = program.run("spend")
     assert spent.status == 0
@@ -268,7 +268,7 @@ def test_what_a_killed_process_left_is_taken_up_by_a_worker(program: Program) ->
     assert program.run("status", name).status == 3
     worked = program.run("worker", "--until-idle")
     assert (worked.status, worked.out) == (0, "")
-    assert "Decide" in program.run("status", name).out
+    assert "Waiting for approval" in program.run("status", name).out
     show = program.run("show", name)
     assert "resumed after" in show.out
 
@@ -284,7 +284,7 @@ def test_an_order_to_end_leaves_the_run_for_later_and_says_how_to_go_on(program:
     assert "Traceback" not in ended.err
     resumed = program.run("resume", name)
     assert resumed.status == 3
-    assert "Decide" in resumed.out
+    assert "Waiting for approval" in resumed.out
 
 
 def test_a_worker_ends_when_it_is_told_to(program: Program) -> None:

@@ -129,7 +129,7 @@ def test_a_second_ctrl_c_leaves_and_says_how_to_come_back(program: Program) -> N
         assert terminal.end() == 3
     resumed = program.run("resume", run_of(terminal))
     assert resumed.status == 3
-    assert "Decide" in resumed.out
+    assert "Waiting for approval" in resumed.out
 
 
 def test_when_another_terminal_decides_this_one_shows_the_outcome(program: Program) -> None:

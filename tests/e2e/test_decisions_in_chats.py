@@ -109,14 +109,14 @@ async def test_on_discord_what_was_denied_in_between_is_tried_again_and_then_tak
         known = discord.cards()
         await discord.rita.clicks(first, "Try the rest")
         rest = await discord.card("", after=known)
-        await discord.shows(rest, "Decide")
+        await discord.shows(rest, "Waiting for approval")
         await discord.bob.clicks(rest, "Approve")
         await discord.ends(rest, "Done")
         assert discord.writes() == ["One", "again: One"]
         known = discord.cards()
         await discord.rita.clicks(rest, "Plan to undo")
         undo = await discord.card("", after=known)
-        await discord.shows(undo, "Decide")
+        await discord.shows(undo, "Waiting for approval")
         await discord.bob.clicks(undo, "Approve")
         await discord.ends(undo, "Done")
     assert taken_back(discord.writer) == ["again: One", "One"]
@@ -138,13 +138,13 @@ async def test_on_slack_what_was_denied_in_between_is_tried_again_and_then_taken
         config.write_text(rules, encoding="utf-8")
         known = slack.cards()
         await slack.clicks("rita", first, Action.TRY_REST)
-        rest = await slack.shows(await slack.card(after=known), "Decide")
+        rest = await slack.shows(await slack.card(after=known), "Waiting for approval")
         await slack.clicks("bob", rest, Action.APPROVE)
         await slack.ends(rest, "Done")
         assert slack.writes() == ["One", "again: One"]
         known = slack.cards()
         await slack.clicks("rita", rest, Action.PLAN_UNDO)
-        undo = await slack.shows(await slack.card(after=known), "Decide")
+        undo = await slack.shows(await slack.card(after=known), "Waiting for approval")
         await slack.clicks("bob", undo, Action.APPROVE)
         await slack.ends(undo, "Done")
     assert taken_back(slack.writer) == ["again: One", "One"]

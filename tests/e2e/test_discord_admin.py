@@ -215,7 +215,7 @@ async def test_a_message_becomes_a_run(harness: Harness) -> None:
         window = await harness.rita.uses_on(message, "Plan from this message")
         await harness.server.until(lambda: window.kind == 9)
         answer = await told(harness.server, await harness.rita.submits(window, "Tell everyone: the water is off"))
-        card = await harness.shows(await harness.card(run_in(answer)), "Decide")
+        card = await harness.shows(await harness.card(run_in(answer)), "Waiting for approval")
         assert "the water is off" in card.text
         pages = await harness.mallory.clicks(card, "Details")
         await harness.server.until(lambda: len(pages.private) == 2)

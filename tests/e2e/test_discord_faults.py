@@ -95,7 +95,7 @@ async def test_a_deleted_card_is_posted_again_with_buttons_that_work(harness: Ha
         run, old = run_in(card.text), card.button("Approve")
         del server.messages[card.id]
         await harness.rejects(harness.alice, card, "shorter", "Request changes")
-        second = await harness.shows(await harness.card(run), "Decide", "short")
+        second = await harness.shows(await harness.card(run), "Waiting for approval", "short")
         stale = await harness.alice.clicks(second, "", custom_id=old)
         assert "out of date" in await refusal(server, stale)
         await harness.bob.clicks(second, "Approve")
@@ -108,7 +108,7 @@ async def test_a_card_that_is_deleted_while_its_plan_waits_is_back_at_once(harne
     async with harness.bot():
         card = await harness.planned()
         await server.deletes(card)
-        second = await harness.shows(await harness.card(run_in(card.text)), "Decide", "Tell everyone")
+        second = await harness.shows(await harness.card(run_in(card.text)), "Waiting for approval", "Tell everyone")
         await harness.alice.clicks(second, "Approve")
         await harness.ends(second, "Done")
     assert len(harness.writes()) == 2
@@ -121,7 +121,7 @@ async def test_a_card_whose_deletion_nobody_told_of_is_back_within_a_minute(harn
         run = run_in(card.text)
         del server.messages[card.id]
         await server.until(lambda: harness.clock.skip(31) or harness.cards(run))
-        await harness.shows(await harness.card(run), "Decide")
+        await harness.shows(await harness.card(run), "Waiting for approval")
     assert sum(method == "GET" and "/messages/" in path for method, path in server.requests) >= 1
 
 
@@ -147,7 +147,7 @@ async def test_a_last_edit_that_was_refused_is_made_when_it_is_allowed_and_at_an
         server.faults.append(Fault("PATCH", CARD, 403, forbidden, times=4))
         await harness.alice.clicks(card, "Approve")
         await server.until(lambda: server.faults[0].times < 4)
-        assert "Decide" in card.text
+        assert "Waiting for approval" in card.text
         for _ in range(4):
             late = await harness.bob.clicks(card, "", custom_id=approve)
             assert "decided" in await refusal(server, late)
@@ -190,7 +190,7 @@ async def test_where_the_bot_may_not_write_any_more_who_asked_is_told_and_it_goe
         assert "Two lines" in card.text
         server.guild.denied.clear()
         harness.clock.skip(5)
-        await harness.shows(card, "Decide", "short")
+        await harness.shows(card, "Waiting for approval", "short")
         assert await is_in_step(harness, card)
     assert len(harness.private_messages(harness.rita)) == 1
 

@@ -38,7 +38,7 @@ async def test_a_rejection_has_its_reason_although_the_bot_was_restarted_while_i
         )
         again = await harness.rita.clicks(card, "Ask again")
         await harness.server.until(lambda: len(harness.cards()) == 2)
-        second = await harness.shows(harness.cards()[1], "Decide")
+        second = await harness.shows(harness.cards()[1], "Waiting for approval")
         assert run_in(second.text) != run_in(card.text)
         assert again.private == []
     assert harness.writes() == []
@@ -49,7 +49,7 @@ async def test_wanted_changes_lead_to_another_plan_and_old_buttons_say_so(harnes
         card = await harness.planned()
         old = card.button("Approve")
         await harness.rejects(harness.alice, card, "one line is enough", "Request changes")
-        await harness.shows(card, "Decide", "short")
+        await harness.shows(card, "Waiting for approval", "short")
         first, second = [event.plan for event in await harness.events(card) if isinstance(event, e.PlanProposed)]
         assert first.digest != second.digest
         assert card.button("Approve 1 call") != old
@@ -70,7 +70,7 @@ async def test_an_agents_question_is_answered_in_a_window_by_whoever_asked_and_b
         other = await harness.alice.clicks(card, "Answer")
         assert "only they can answer" in await refusal(harness.server, other)
         await harness.rejects(harness.rita, card, "The second.", "Answer")
-        await harness.shows(card, "Decide", "The second.")
+        await harness.shows(card, "Waiting for approval", "The second.")
         assert harness.writes() == []
 
 
@@ -92,7 +92,7 @@ async def test_those_of_a_role_are_called_once_when_a_plan_waits(harness: Harnes
         card = await harness.planned()
         await harness.server.until(lambda: _called(harness, card, ops))
         await harness.rejects(harness.alice, card, "shorter", "Request changes")
-        await harness.shows(card, "Decide", "short")
+        await harness.shows(card, "Waiting for approval", "short")
         await harness.server.until(lambda: len(_called(harness, card, ops)) == 2)
     assert "waiting for your decision" in str(_called(harness, card, ops)[0])
 
@@ -229,8 +229,8 @@ async def test_a_mention_in_the_thread_goes_on_with_the_conversation(harness: Ha
         await harness.server.until(lambda: "every call has a result" in harness.story(card))
         await harness.mallory.writes("nice", card.id)
         await harness.rita.writes("Now the leads", card.id, mentions_bot=True)
-        await harness.server.until(lambda: "Decide" in harness.story(card))
-        (second,) = (each for each in harness.server.in_channel(card.id) if "Decide ·" in each.text)
+        await harness.server.until(lambda: "Waiting for approval" in harness.story(card))
+        (second,) = (each for each in harness.server.in_channel(card.id) if "Waiting for approval ·" in each.text)
         (asked, *_) = await harness.events(second)
         assert isinstance(asked, e.RunRequested)
         (earlier,) = asked.history
@@ -368,7 +368,7 @@ async def test_runs_at_once_on_two_servers_keep_to_their_own_cards(harness: Harn
         for number, run in enumerate(runs):
             await server.until(partial(harness.cards, run, askers[number].home))
             (card,) = harness.cards(run, askers[number].home)
-            await harness.shows(card, "Decide", f"for asker{number}")
+            await harness.shows(card, "Waiting for approval", f"for asker{number}")
             await deciders[number % 2].clicks(card, "Approve")
         for number, run in enumerate(runs):
             (card,) = harness.cards(run, askers[number].home)
@@ -407,7 +407,7 @@ async def test_whoever_may_not_decide_is_told_why_in_private_changes_nothing_and
     [ops] = [number for number, name in server.guild.roles.items() if name == "ops"]
     async with harness.bot():
         card = await harness.planned()
-        await server.until(lambda: "waits for a decision" in harness.story(card))
+        await server.until(lambda: "waits for approval" in harness.story(card))
         other = server.in_channel(card.id)[0]
         twin = Someone(server, "alice", elsewhere, roles=("ops",), id=harness.alice.id)
         copy = server.add_message(twin.home, card.payload, card.author, {})

@@ -25,7 +25,7 @@ async def test_from_the_command_over_kill_nine_to_the_receipts(harness: Harness)
         answer = await told(server, used)
         assert used.kind == 5, "it was not acknowledged first"
         card = await harness.card(run_in(answer))
-        await harness.shows(card, "Decide")
+        await harness.shows(card, "Waiting for approval")
         approve = card.button("Approve 2 calls")
         assert run_in(answer) not in approve
     assert harness.writes() == []
@@ -59,7 +59,7 @@ async def test_sigterm_ends_it_in_order_and_the_demos_card_goes_on_after_the_nex
             "Logged in as massgen. Press Ctrl-C or send SIGTERM to stop."
         ]
     async with harness.process(**demo):
-        await harness.shows(card, "Decide")
+        await harness.shows(card, "Waiting for approval")
         await harness.rita.clicks(card, "Approve 2 calls")
         await harness.ends(card, "Done")
     assert harness.cards() == [card]

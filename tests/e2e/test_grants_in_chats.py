@@ -63,7 +63,7 @@ async def test_on_slack_a_grant_that_is_revoked_under_a_freeze_starts_nothing_af
         name = listed.partition(": ")[0].split("that you gave")[-1]
         assert "Revoked" in await slack.told("alice", f"grants revoke {name}")
         await slack.admin("thaw")
-        await slack.shows(third, "Decide", "was revoked")
+        await slack.shows(third, "Waiting for approval", "was revoked")
         assert slack.writes() == ["One", "Two"]
         await slack.clicks("bob", third, "approve")
         await slack.ends(third, "Done")

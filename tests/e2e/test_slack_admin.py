@@ -20,9 +20,9 @@ async def test_words_after_the_command_are_answered_to_the_one_who_said_them(har
     assert "There are no runs" in await harness.told("rita", "status")
     card = await harness.planned()
     run = run_in(card.text)
-    assert f"{run} · waiting for a decision" in await harness.told("rita", "status")
+    assert f"{run} · waiting for approval" in await harness.told("rita", "status")
     assert "There are no runs" in await harness.told("alice", "status")
-    assert f"{run} · waiting for a decision" in await harness.told("alice", "history")
+    assert f"{run} · waiting for approval" in await harness.told("alice", "history")
     shown = await harness.told("alice", f"status {run.lower()}")
     assert "Tell everyone" in shown
     assert shown.index("round 1") < shown.index("agent1 voted agent1")

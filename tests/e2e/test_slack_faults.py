@@ -40,7 +40,7 @@ async def test_a_card_whose_post_was_lost_where_the_bot_may_not_read_stands_twic
     await harness.somebody("rita").command("Tell everyone")
     await harness.server.until(lambda: len(harness.cards()) == 2)
     lost, card = harness.cards()
-    await harness.shows(card, "Decide")
+    await harness.shows(card, "Waiting for approval")
     assert "out of date" in await harness.refused("rita", lost, lost.element("cancel"))
     await harness.shows(lost, "Out of date")
     assert not lost.has_any()
@@ -55,7 +55,7 @@ async def test_a_card_that_is_deleted_while_its_plan_waits_is_back_within_a_minu
     del server.messages[card.channel, card.ts]
     await _skipping(harness, harness.cards)
     (second,) = harness.cards()
-    await harness.shows(second, "Decide")
+    await harness.shows(second, "Waiting for approval")
     await harness.clicks("alice", second, "approve")
     await harness.ends(second, "Done")
     assert len(harness.writes()) == 2
@@ -90,7 +90,7 @@ async def test_what_is_delivered_again_is_done_once(harness: Harness) -> None:
         await line.send("event", event, retry=retry)
     await harness.server.until(lambda: len(harness.cards()) == 2)
     for card in harness.cards():
-        await harness.shows(card, "Decide")
+        await harness.shows(card, "Waiting for approval")
     card, other = sorted(harness.cards(), key=lambda each: "nobody" in each.text)
     await alice.click(card, "approve")
     await line.again()
@@ -178,7 +178,7 @@ async def test_a_missing_permission_is_named_to_the_one_who_asked(harness: Harne
     await harness.somebody("rita").command("Tell everyone")
     await harness.server.until(lambda: any("chat:write" in harness.plain(each) for each in harness.direct("rita")))
     harness.clock.skip(300)
-    await harness.shows(await harness.card(), "Decide")
+    await harness.shows(await harness.card(), "Waiting for approval")
 
 
 async def test_a_plan_that_no_message_holds_is_approvable_with_its_files_below_it_and_not_without(

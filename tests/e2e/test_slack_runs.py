@@ -20,11 +20,11 @@ async def harness(tmp_path: Path) -> AsyncGenerator[Harness]:
 async def test_a_mention_and_its_follow_up_are_one_conversation_in_one_thread(harness: Harness) -> None:
     rita = harness.somebody("rita")
     await rita.mention("Tell everyone")
-    card = await harness.shows(await harness.card(), "Decide")
+    card = await harness.shows(await harness.card(), "Waiting for approval")
     await harness.clicks("alice", card, "approve")
     await harness.ends(card, "Done")
     await rita.mention("and the neighbours", thread=card.ts)
-    later = await harness.shows(await harness.card(thread=card.ts), "Decide")
+    later = await harness.shows(await harness.card(thread=card.ts), "Waiting for approval")
     (begun,) = [each for each in await harness.events(later) if isinstance(each, e.RunRequested)]
     assert [each.prompt for each in begun.history] == ["Tell everyone"]
     await harness.clicks("alice", later, "approve")
@@ -44,14 +44,16 @@ async def test_a_mention_and_its_follow_up_are_one_conversation_in_one_thread(ha
 async def test_a_message_is_planned_from_in_its_thread_and_a_direct_message_where_it_was_said(harness: Harness) -> None:
     rita = harness.somebody("rita")
     await rita.shortcut("The power is &lt;off&gt;, <@UALICE|alice>", ts="1690000000.000001")
-    card = await harness.shows(await harness.card(thread="1690000000.000001"), "Decide")
+    card = await harness.shows(await harness.card(thread="1690000000.000001"), "Waiting for approval")
     assert "The power is <off>, @alice (UALICE)" in harness.plain(card)
     await harness.clicks("alice", card, "approve")
     await harness.ends(card, "Done")
     await harness.server.until(lambda: "alice (UALICE) approved" in harness.all_said("1690000000.000001"))
     assert len(harness.writes()) == 2
     await rita.direct("Tell nobody")
-    card = await harness.shows(await harness.card(channel="DURITA", after=harness.direct("rita")), "Decide")
+    card = await harness.shows(
+        await harness.card(channel="DURITA", after=harness.direct("rita")), "Waiting for approval"
+    )
     assert "not by the requester" in harness.plain(card) or "someone else" in await harness.refused(
         "rita", card, card.element("approve")
     )
@@ -64,7 +66,7 @@ async def test_what_is_asked_for_in_direct_messages_is_decided_by_named_approver
     (folder / "named.yaml").write_text(named, encoding="utf-8")
     await harness.admin("config use named workspace")
     await harness.somebody("rita").direct("Tell everyone")
-    card = await harness.shows(await harness.card(channel="DURITA"), "Decide")
+    card = await harness.shows(await harness.card(channel="DURITA"), "Waiting for approval")
     await harness.server.until(lambda: harness.direct("alice") and harness.direct("bob"))
     (mine,), (other,) = harness.direct("alice"), harness.direct("bob")
     assert "no such button" in await harness.refused("bob", mine, mine.element("approve"))
@@ -101,7 +103,7 @@ async def test_an_agents_question_is_answered_in_a_window_by_whoever_asked_and_b
     card = await harness.shows(await harness.asks(config="asks"), "Which channel?")
     assert "only they can answer" in await harness.refused("alice", card, card.element("answer"))
     await harness.answers("rita", card, "answer", "The second.")
-    await harness.shows(card, "Decide", "The second.")
+    await harness.shows(card, "Waiting for approval", "The second.")
     assert harness.writes() == []
 
 
@@ -111,10 +113,10 @@ async def test_a_no_has_its_reason_and_the_same_can_be_asked_again(harness: Harn
     await harness.ends(card, "Rejected")
     assert "Not on a <!channel> *Friday*." in harness.plain(card)
     await harness.clicks("rita", card, "ask_again")
-    again = await harness.shows(await harness.card(after=[card]), "Decide")
+    again = await harness.shows(await harness.card(after=[card]), "Waiting for approval")
     assert run_in(again.text) != run_in(card.text)
     await harness.somebody("rita").command(f"retry {run_in(card.text)}")
-    third = await harness.shows(await harness.card(after=[card, again]), "Decide")
+    third = await harness.shows(await harness.card(after=[card, again]), "Waiting for approval")
     assert run_in(third.text) not in {run_in(card.text), run_in(again.text)}
     assert harness.writes() == []
 

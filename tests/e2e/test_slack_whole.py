@@ -26,7 +26,7 @@ async def test_the_demo_goes_from_the_command_over_kill_nine_to_the_receipts_by_
     async with harness.process(**demo):
         card = await harness.asks(prompt)
         assert "Got it" in server.private_messages[0]["text"]
-        await harness.shows(card, "Decide")
+        await harness.shows(card, "Waiting for approval")
         approve = card.element("approve")
         assert run_in(card.text) not in approve["value"]
         assert harness.demo_writes() == []
@@ -67,7 +67,7 @@ async def test_workspaces_that_installed_it_by_http_decide_each_on_their_own_ove
             await process.wait()
         assert lost.times == 0
         async with harness.process("oauth") as process:
-            await harness.shows(card, "Decide", seconds=30)
+            await harness.shows(card, "Waiting for approval", seconds=30)
             stranger, before = harness.somebody("alice", team=1), len(server.private_messages)
             await harness.line.send("interaction", stranger.click_on(card, card.element("approve")))
             assert "no such button" in await harness.private_message(before)
@@ -106,7 +106,7 @@ async def test_two_processes_on_one_database_decide_once_and_one_goes_on_when_th
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):
             assert await process.wait() == 0
-        await harness.shows(slow, "Decide", seconds=30)
+        await harness.shows(slow, "Waiting for approval", seconds=30)
         await harness.clicks("alice", slow, "approve")
         await harness.ends(slow, "Done")
         assert len(harness.writes()) == 4

@@ -49,7 +49,7 @@ async def test_a_run_gets_one_message_that_follows_it_to_its_end() -> None:
         assert harness.platform.newest.card.status == "Planning"
         await harness.add(RUN, *argued(POST, REMOVE)[3:], proposed(POST, REMOVE))
         await harness.until_told(RUN)
-        assert harness.platform.newest.card.status == "Decide"
+        assert harness.platform.newest.card.status == "Waiting for approval"
         await harness.add(RUN, *_ending())
         await harness.until_state(RUN, Done)
     assert harness.platform.newest.card.status == "Done"
@@ -58,14 +58,19 @@ async def test_a_run_gets_one_message_that_follows_it_to_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("chosen", "place", "status"),
-    [(None, "de", "Entscheiden"), (None, "en-US", "Decide"), (None, "fr", "Decide"), (ENGLISH, "de", "Decide")],
+    [
+        (None, "de", "Wartet auf Freigabe"),
+        (None, "en-US", "Waiting for approval"),
+        (None, "fr", "Waiting for approval"),
+        (ENGLISH, "de", "Waiting for approval"),
+    ],
     ids=["place", "english place", "unknown place", "operator"],
 )
 async def test_a_card_is_in_the_language_of_its_place_unless_the_operator_chose_one_whoever_moves_it(
     chosen: Catalog | None, place: str, status: str
 ) -> None:
     harness = Harness(chosen=chosen)
-    other = ENGLISH if status == "Entscheiden" else GERMAN
+    other = ENGLISH if status == "Wartet auf Freigabe" else GERMAN
     await harness.ask(recorded(argued(POST)[:3]), language=place)
     async with harness.running() as card_sync:
         await harness.until_told(RUN)
@@ -182,7 +187,7 @@ async def test_where_the_product_knows_a_post_again_a_lost_answer_makes_no_secon
         await harness.until_told(RUN)
     assert list(harness.platform.messages) == ["m1"]
     shown = harness.platform.newest
-    assert shown.card.status == "Decide"
+    assert shown.card.status == "Waiting for approval"
     assert harness.store.buttons[shown.ids[Action.APPROVE]].attempt == harness.store.cards[RUN].attempt
 
 
@@ -196,7 +201,7 @@ async def test_where_the_product_finds_a_post_a_lost_answer_makes_no_second_mess
     assert list(harness.platform.messages) == ["m1"]
     assert harness.platform.calls[:3] == ["post", "find", "edit"]
     shown = harness.platform.newest
-    assert shown.card.status == "Decide"
+    assert shown.card.status == "Waiting for approval"
     assert harness.store.buttons[shown.ids[Action.APPROVE]].attempt == harness.store.cards[RUN].attempt == 1
 
 
@@ -261,7 +266,7 @@ async def test_a_card_that_is_deleted_while_its_plan_waits_comes_back_though_not
         harness.clock.ahead += timedelta(seconds=31)
         await harness.platform.until(lambda: "m2" in harness.platform.messages)
         await harness.until_told(RUN)
-    assert harness.platform.newest.card.status == "Decide"
+    assert harness.platform.newest.card.status == "Waiting for approval"
     assert harness.store.cards[RUN].message == "m2"
 
 
@@ -296,7 +301,7 @@ async def test_whether_a_card_stands_is_not_guessed_from_a_refusal_that_passes(k
         if kind == "edit":
             await harness.until_state(RUN, Done)
     assert list(harness.platform.messages) == ["m1"]
-    assert harness.platform.newest.card.status == ("Done" if kind == "edit" else "Decide")
+    assert harness.platform.newest.card.status == ("Done" if kind == "edit" else "Waiting for approval")
 
 
 @pytest.mark.parametrize("refusal", [MissingPermission("no permission"), MessageNotFound("kicked")])
@@ -363,7 +368,7 @@ async def test_where_the_bot_may_not_write_the_one_who_asked_hears_it_once_and_t
             await asyncio.sleep(0.05)
         await harness.until_told(RUN)
     assert len(harness.platform.private_messages) == 1
-    assert harness.platform.newest.card.status == "Decide"
+    assert harness.platform.newest.card.status == "Waiting for approval"
 
 
 async def test_when_the_channel_is_gone_the_one_who_asked_still_hears_how_it_ended() -> None:
@@ -431,7 +436,7 @@ async def test_a_card_that_can_not_be_kept_takes_no_other_with_it() -> None:
     await harness.ask(other, run="OTHER")
     async with harness.running():
         await harness.until_told("OTHER")
-    assert [message.card.status for message in harness.platform.messages.values()] == ["Decide"]
+    assert [message.card.status for message in harness.platform.messages.values()] == ["Waiting for approval"]
 
 
 async def test_a_card_sync_that_closes_lets_a_post_arrive() -> None:

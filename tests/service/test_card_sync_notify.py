@@ -89,7 +89,7 @@ async def test_where_no_thread_may_be_opened_the_card_goes_on_without_one() -> N
         await harness.until_told(RUN)
         await harness.add(RUN, proposed(POST))
         await harness.until_told(RUN)
-    assert harness.platform.newest.card.status == "Decide"
+    assert harness.platform.newest.card.status == "Waiting for approval"
     assert "agent2.final" in _told(harness)
 
 

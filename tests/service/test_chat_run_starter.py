@@ -278,13 +278,13 @@ async def test_limits_hold_and_an_administrator_can_only_lower_them(tmp_path: Pa
     assert [line for line in raised.splitlines() if line] == [
         "Limits for runs here",
         "2 runs at once (at_once)",
-        "1 plan waiting for a decision (waiting)",
+        "1 plan waiting for approval (waiting)",
         "5 runs an hour by one person (hourly)",
         "1 run at once by one person (each)",
     ]
     run = await harness.ask()
     said = texts(await harness.start_run(REQUESTER, RANDOM, "Go."))
-    assert said.strip() == "1 plan is waiting for a decision here, which is the limit. Decide on it first."
+    assert said.strip() == "1 plan is waiting for approval here, which is the limit. Decide on it first."
     await harness.admin("limits", value="at_once=1 waiting=3 hourly=3")
     await harness.cancel(REQUESTER, GENERAL, run)
     assert (await harness.start_run(REQUESTER, GENERAL, "Go.")).run

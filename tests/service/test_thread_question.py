@@ -63,7 +63,7 @@ async def test_a_word_in_the_thread_of_a_waiting_plan_asks_and_changes_nothing(
     shown: Card = reply.card
     assert [button.label for button in shown.buttons] == ["Change this plan", "Start a new run"]
     assert "Shorter, please." in texts(shown)
-    assert f"Run {run} is waiting for a decision." in texts(shown)
+    assert f"Run {run} is waiting for approval." in texts(shown)
     assert (list(harness.log.events), list(await harness.log.read(run))) == ([run], log)
 
 

@@ -84,7 +84,7 @@ class Served:
         await self.application.coordinator.start(request)
         async with worked(self.harness):
             message = await self.harness.card(card.run)
-            await self.harness.shows(message, "Decide")
+            await self.harness.shows(message, "Waiting for approval")
         state = await self.state(card.run)
         assert isinstance(state, s.AwaitingDecision)
         await self.application.coordinator.approve(card.run, state.plan.digest, await self.person(self.harness.alice))

@@ -477,8 +477,10 @@ async def planned_in(harness: DiscordStage, thread: str) -> tuple[str, str]:
     """Rita asks in a private thread; the run and its card's message, once the plan waits."""
     used = await harness.rita.types("massgen", prompt="Tell everyone", where=thread)
     run = run_in(await told(harness.server, used))
-    await harness.server.until(lambda: any("Decide" in each.text for each in harness.server.in_channel(thread)))
-    card = next(each for each in harness.server.in_channel(thread) if "Decide" in each.text)
+    await harness.server.until(
+        lambda: any("Waiting for approval" in each.text for each in harness.server.in_channel(thread))
+    )
+    card = next(each for each in harness.server.in_channel(thread) if "Waiting for approval" in each.text)
     return run, card.id
 
 

@@ -105,7 +105,7 @@ async def test_a_configuration_may_let_strangers_ask_and_decide(slack: SlackStag
     path.write_text(path.read_text(encoding="utf-8").replace("{required: 1}", "{required: 1, external: true}"))
     moved_in(slack, STRANGERS["partner of another company"])
     async with slack.bot():
-        card = await slack.shows(await slack.asks(config="lax", who="mallory"), "Decide")
+        card = await slack.shows(await slack.asks(config="lax", who="mallory"), "Waiting for approval")
         await slack.clicks("rita", card, "approve")
         await slack.ends(card, "Done")
         card = await slack.planned(config="lax")

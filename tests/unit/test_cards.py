@@ -102,12 +102,12 @@ def test_a_running_coordination_has_one_line_per_agent() -> None:
         "answered agent2.2",
     ]
     footer = "".join(piece.text for piece in card.footer if isinstance(piece, StyledText))
-    assert footer == "round 2 · 0 of 2 votes · 13 s · 1.5k tokens · $0.02 · run 7Q4K · config demo"
+    assert footer == "round 2 · 0 of 2 votes · 13 s · 1.5k tokens · $0.02 · run 7Q4K · configuration demo"
 
 
 def test_a_plan_that_waits_shows_every_call_with_every_argument() -> None:
     card = card_of(waiting())
-    assert (card.severity, card.status) == (Severity.DECIDE, "Decide")
+    assert (card.severity, card.status) == (Severity.DECIDE, "Waiting for approval")
     assert [(call.number, call.server, call.tool) for call in calls_of(card).calls] == [
         (1, "board", "post_notice"),
         (2, "board", "remove_notice"),
@@ -127,7 +127,7 @@ def test_the_calls_come_first_and_what_machines_need_comes_last() -> None:
     assert plain_text(card.reference) == "requested by rita"
     plan = plan_in(waiting())
     assert plain_text(card.footer) == (
-        f"1.5k tokens · $0.02 · run 7Q4K · plan {short(plan.digest)} · config demo · digest {plan.digest}"
+        f"1.5k tokens · $0.02 · run 7Q4K · plan {short(plan.digest)} · configuration demo · digest {plan.digest}"
     )
 
 

@@ -38,7 +38,13 @@ def plan_card() -> Card:
 
 def one_call(arguments: tuple[Argument, ...]) -> Card:
     call = CallItem(number=1, server="board", tool="post", arguments=arguments, notes=("writes",))
-    return Card(severity=Severity.DECIDE, status="Decide", title=(), reference=(), sections=(CallList(calls=(call,)),))
+    return Card(
+        severity=Severity.DECIDE,
+        status="Waiting for approval",
+        title=(),
+        reference=(),
+        sections=(CallList(calls=(call,)),),
+    )
 
 
 def test_a_plan_reads_from_top_to_bottom() -> None:
@@ -49,7 +55,7 @@ def test_a_plan_reads_from_top_to_bottom() -> None:
     assert (
         text
         == f"""\
-◆ Decide  “Tell everyone about the power cut on Friday”
+◆ Waiting for approval  “Tell everyone about the power cut on Friday”
   requested by rita
 
   1  board · post_notice                                                   sends
@@ -68,7 +74,7 @@ def test_a_plan_reads_from_top_to_bottom() -> None:
 
   Needs 1 of ops · not by the requester · until tomorrow
 
-  1.5k tokens · $0.02 · run 7Q4K · plan {short} · config demo · digest
+  1.5k tokens · $0.02 · run 7Q4K · plan {short} · configuration demo · digest
   {digest[1]}"""
     )
 

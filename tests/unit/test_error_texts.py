@@ -149,7 +149,7 @@ def test_no_error_of_the_core_is_raised_with_words_that_nobody_can_translate() -
 def test_a_text_is_its_english_and_is_told_in_any_language(catalog: Catalog, expected: str) -> None:
     tools = "1,500" if catalog is ENGLISH else "1500"
     text = Text(
-        "Agent {agent} would have {count} tools, but models accept {limit}: the operator must deny some in the config "
+        "Agent {agent} would have {count} tools, but models accept {limit}: the operator must deny some in the configuration "
         "(`tools:` or `exclude_tools`).",
         agent="x",
         count=tools,
