@@ -4,7 +4,7 @@ An item counts only as its `done` event brings it: what comes before may be inco
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -56,6 +56,8 @@ from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolSpec, U
 
 LENGTH_OPTION = "max_tokens"
 
+_ENCRYPTED = "encrypted_content"
+
 
 class ResponsesReplyParts(ReplyParts):
     """What has come of one reply so far.
@@ -81,13 +83,8 @@ class ResponsesReplyParts(ReplyParts):
         match event.get("type"):
             case "response.output_item.done":
                 self._keep(event, len(payload))
-            case "response.completed":
-                self._response = response if isinstance(response, dict) else {}
-                self.is_finished = True
-            case "response.incomplete":
-                raise self._incomplete(response)
-            case "response.failed":
-                raise refused(_stream_problem(response), self._provider)
+            case "response.completed" | "response.incomplete" | "response.failed" as kind:
+                self._end(kind, response if isinstance(response, dict) else {})
             case "error":
                 raise refused(reported_problem(event), self._provider)
             case None if is_failure(event):
@@ -117,16 +114,31 @@ class ResponsesReplyParts(ReplyParts):
             text="\n\n".join(text for text in texts if text), calls=calls, usage=_usage(self._response.get("usage"))
         )
 
+    def _end(self, kind: str, response: Item) -> None:
+        """Take the last event. Gateways that replay a whole answer call every one completed, so its own status counts."""
+        match text_of(response.get("status")) or kind.removeprefix("response."):
+            case "failed":
+                raise refused(_stream_problem(response), self._provider)
+            case "incomplete":
+                raise self._incomplete(response)
+            case "cancelled":
+                raise cut_off(self._provider)
+            case _ if kind == "response.completed":
+                self._response = response
+                self.is_finished = True
+            case _:
+                raise cut_off(self._provider)
+
     def _output(self, response: Item) -> list[Item]:
-        """The items that were streamed; those that only the last event has, where it has more."""
+        """The items in the order of the last event, each as it was streamed; then those that only were streamed."""
         output = response.get("output")
-        last = (
-            {place: item for place, item in enumerate(output) if isinstance(item, dict)}
-            if isinstance(output, list)
-            else {}
-        )
-        merged = last | self._done
-        return [merged[place] for place in sorted(merged)]
+        streamed = dict(self._done)
+        items: list[Item] = []
+        for place, item in enumerate(output if isinstance(output, list) else []):
+            if isinstance(item, dict):
+                twin = _twin(item, place, streamed)
+                items.append(item if twin is None else _both(streamed.pop(twin), item))
+        return [*items, *(streamed[place] for place in sorted(streamed))]
 
     def _calls(self) -> tuple[ToolCall, ...]:
         """The calls; each is made replayable in its item, and told as the model wrote it."""
@@ -153,8 +165,8 @@ class ResponsesReplyParts(ReplyParts):
             raise too_large(self._provider, self._limit)
         self._done[place if isinstance(place, int) else len(self._done)] = item
 
-    def _incomplete(self, response: Raw) -> ModelError:
-        details = response.get("incomplete_details") if isinstance(response, dict) else None
+    def _incomplete(self, response: Item) -> ModelError:
+        details = response.get("incomplete_details")
         match details.get("reason") if isinstance(details, dict) else None:
             case "max_output_tokens":
                 return too_short(self._provider, LENGTH_OPTION)
@@ -162,6 +174,29 @@ class ResponsesReplyParts(ReplyParts):
                 return declined(self._provider)
             case _:
                 return cut_off(self._provider)
+
+
+def _twin(item: Item, place: int, streamed: Mapping[int, Item]) -> int | None:
+    """Under which place an item of the last event was streamed.
+
+    Its ids tell, and its place only where they don't: gateways count places in two ways, and one call must not be two.
+    """
+    names = _names(item)
+    known = next((each for each, other in streamed.items() if names & _names(other)), None)
+    other = streamed.get(place)
+    if known is not None or other is None or other.get("type") != item.get("type"):
+        return known
+    return None if item.get("call_id") and other.get("call_id") else place
+
+
+def _names(item: Item) -> set[tuple[str, str]]:
+    return {(key, name) for key in ("id", "call_id") if (name := text_of(item.get(key)))}
+
+
+def _both(streamed: Item, last: Item) -> Item:
+    """An item as it was streamed; some gateways have what was encrypted for them only in the last event."""
+    hidden = streamed.get(_ENCRYPTED) or last.get(_ENCRYPTED)
+    return streamed | {_ENCRYPTED: hidden} if hidden else streamed
 
 
 def _closed(items: list[Item]) -> list[Item]:
@@ -196,7 +231,7 @@ def _usage(usage: Raw) -> Usage:
 
 LONGEST_CACHE_KEY = 64
 
-_REASONING_CONTENT = "reasoning.encrypted_content"
+_REASONING_CONTENT = f"reasoning.{_ENCRYPTED}"
 _CONFIG_NAMES = {"max_output_tokens": LENGTH_OPTION, "max_tool_calls": "enable_web_search"}
 
 

@@ -29,7 +29,7 @@ from tests.contract.test_models import (
 from tests.contract.vendor_harnesses import GO, KEY, PROMPT, TURN_CONTEXT
 from tests.contract.vendor_harnesses import responses_harness as harness
 from tests.servers.responses_server import Call, Fails, Says, Scripted, Sends
-from tests.servers.vendor_server import Json
+from tests.servers.vendor_server import Json, event
 
 __all__ = [
     "test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind",
@@ -379,6 +379,62 @@ async def test_an_incomplete_response_is_an_error(
         error = await opened.failure()
     assert (error.fault, error.is_retryable) == (fault, is_retryable)
     assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "fault", "is_retryable"),
+    [
+        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, ModelFault.CUT_OFF, False),
+        ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, ModelFault.REFUSED, False),
+        ({"status": "failed", "error": {"code": "rate_limit_exceeded"}}, ModelFault.RATE_LIMITED, True),
+        ({"status": "cancelled"}, ModelFault.CUT_OFF, True),
+    ],
+)
+async def test_a_response_that_is_called_completed_is_what_its_status_says(
+    status: Json, fault: ModelFault, is_retryable: bool
+) -> None:
+    """LiteLLM 1.108 replays an answer that it got whole as a stream whose last event is `response.completed`."""
+    says = Says(calls=[Call(name="new_answer", arguments='{"content": "half"}')], last=("response.completed", status))
+    async with harness(says) as opened:
+        error = await opened.failure()
+    assert (error.fault, error.is_retryable) == (fault, is_retryable)
+
+
+ONE_CALL: Json = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "look", "arguments": "{}"}
+A_THOUGHT: Json = {"type": "reasoning", "id": "rs_1", "summary": []}
+
+
+@pytest.mark.parametrize(
+    ("streamed", "last"),
+    [
+        ({2: ONE_CALL}, [ONE_CALL]),
+        ({1: ONE_CALL}, [A_THOUGHT, ONE_CALL]),
+        ({0: ONE_CALL}, [A_THOUGHT, ONE_CALL]),
+        ({3: ONE_CALL}, [A_THOUGHT, ONE_CALL | {"id": "fc_another"}]),
+        ({0: ONE_CALL}, [ONE_CALL | {"call_id": None, "id": None}]),
+        ({0: ONE_CALL | {"call_id": "", "id": ""}}, [ONE_CALL]),
+        ({1: ONE_CALL}, []),
+        ({}, [ONE_CALL]),
+    ],
+)
+async def test_a_call_is_one_call_whatever_places_a_gateway_gives_its_items(
+    streamed: dict[int, Json], last: list[Json]
+) -> None:
+    done = [
+        event({"type": "response.output_item.done", "output_index": n, "item": item}) for n, item in streamed.items()
+    ]
+    end = event({"type": "response.completed", "response": {"status": "completed", "output": last}})
+    async with harness(Sends(writes=[*done, end])) as opened:
+        assert [call.name for call in (await opened.send()).calls] == ["look"]
+
+
+async def test_reasoning_that_is_encrypted_only_in_the_last_event_goes_back_with_it() -> None:
+    says = Says(reasoning=["c2ln"], calls=[Call(name="read", arguments="{}")], without=frozenset({"encrypted"}))
+    async with harness(says, Says(texts=["seen"])) as opened:
+        await opened.send()
+        await opened.send([ToolResult(call_id="call_1", text="fine")])
+    replayed = opened.server.requests[1]["input"]
+    assert [item["encrypted_content"] for item in replayed if item.get("type") == "reasoning"] == ["c2ln"]
 
 
 async def test_a_response_without_its_last_event_is_cut_off_however_much_came() -> None:

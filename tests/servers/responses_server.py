@@ -46,7 +46,8 @@ class Says:
         usage: None: counted, as far as a server without a model can.
         piece: characters of text or arguments in an event.
         split: bytes in a write; None: an event in a write.
-        without: `output`: the last event repeats no items; `done`: no item comes but in the last event.
+        without: `output`: the last event repeats no items; `done`: no item comes but in the last event; `encrypted`: what
+            is encrypted comes in the last event only.
     """
 
     reasoning: Sequence[str] = ()
@@ -57,7 +58,7 @@ class Says:
     usage: Json | None = None
     piece: int = 5
     split: int | None = None
-    without: frozenset[Literal["output", "done"]] = frozenset()
+    without: frozenset[Literal["output", "done", "encrypted"]] = frozenset()
 
 
 Scripted: TypeAlias = Says | Fails | Sends
@@ -90,7 +91,8 @@ class ResponsesDialect:
         events: list[Json] = [{"type": "response.created", "response": response}]
         events += [{"type": "response.in_progress", "response": response}]
         for index, item in enumerate(items if "done" not in reply.without else []):
-            events += _item_events(item, index, reply.piece)
+            bare = item | {"encrypted_content": None} if "encrypted" in reply.without and "summary" in item else item
+            events += _item_events(bare, index, reply.piece)
         if reply.last is not None:
             kind, rest = reply.last
             output = [] if "output" in reply.without else items
