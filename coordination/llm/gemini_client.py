@@ -85,7 +85,7 @@ def refusal(error: errors.APIError, provider: Provider, asked: Asked) -> ModelEr
         words=words,
         said=words,
         option=_option(words, asked),
-        retry_after=retry_after(headers) if delay is None else delay,
+        retry_after=retry_after(headers, words) if delay is None else delay,
     )
     return refused(problem, provider)
 

@@ -12,7 +12,17 @@ import httpx2
 
 from coordination.config import ModelOptions
 from coordination.errors import ConfigError, ModelError
-from coordination.llm.model_errors import Problem, Provider, Raw, broken, said_in, too_large, unreadable, whole_text
+from coordination.llm.model_errors import (
+    Problem,
+    Provider,
+    Raw,
+    broken,
+    pause_in,
+    said_in,
+    too_large,
+    unreadable,
+    whole_text,
+)
 from coordination.ports import ToolSpec
 from coordination.text import Text
 
@@ -254,7 +264,6 @@ NAME_LIMIT = 64
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _TOOL_INDEX = re.compile(r"\btools[.\[](\d{1,4})\b")
-_PAUSE = re.compile(r"try again in (\d{1,6}(?:\.\d{1,6})?) ?(ms|s)\b")
 _UNITED = frozenset({"oneOf", "anyOf", "allOf", "enum", "not"})
 
 
@@ -364,15 +373,20 @@ def reported_problem(event: Mapping[str, Raw]) -> Problem:
     told = error if isinstance(error, dict) else event
     details = told.get("details")
     coded = (details.get("error_code") if isinstance(details, dict) else None, told.get("code"), told.get("type"))
-    status, words = told.get("code"), text_of(told.get("message")) or text_of(error)
-    pause = _PAUSE.search(words)
+    words = text_of(told.get("message")) or text_of(error)
     return Problem(
-        status=status if isinstance(status, int) and 400 <= status < 600 else None,
+        status=_status(told.get("code")),
         codes=tuple(each.lower() for each in coded if isinstance(each, str)),
         said=said_in(event.get("error")) or said_in(event),
         words=words,
-        retry_after=float(pause[1]) * (0.001 if pause[2] == "ms" else 1.0) if pause else None,
+        retry_after=pause_in(words),
     )
+
+
+def _status(code: Raw) -> int | None:
+    """The HTTP status that a code is, if it is one; LiteLLM writes it as a text."""
+    status = int(code) if isinstance(code, str) and re.fullmatch("[0-9]{3}", code) else code
+    return status if isinstance(status, int) and 400 <= status < 600 else None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -144,7 +144,7 @@ class Refusal(Exception):
         self.words = message if isinstance(body, Mapping) else str(body)
         self.place = str(place or "")
         self._codes = tuple(str(code).lower() for code in codes if code)
-        self._retry_after = retry_after(response.headers)
+        self._retry_after = retry_after(response.headers, self.words)
 
     def problem(self, option: str) -> Problem:
         """What is wrong; `option` is the one of ours that it is about, or nothing."""

@@ -28,7 +28,7 @@ LONGEST_QUOTE = 300
 _SAYING = ("message", "detail", "error", "error_description", "msg", "title", "raw")
 """Where providers put their words: OpenAI, FastAPI and vLLM, Ollama, OAuth, pydantic, RFC 9457, OpenRouter."""
 
-_REFUSED_AS_IT_IS = frozenset({400, 404, 405, 413, 422})
+_REFUSED_AS_IT_IS = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
 _SHORTEST_KEY = 6
 _HIDDEN = "[hidden]"
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|key|ghp|AIza|Bearer )[-_]?[\w*.-]{8,}|\b\w{40,}\b")
@@ -40,10 +40,15 @@ _BY_CODE: dict[str, ModelFault] = {
     "authentication_error": ModelFault.AUTH,
     "permission_error": ModelFault.AUTH,
     "permission_denied": ModelFault.AUTH,
+    "auth_error": ModelFault.AUTH,
+    "expired_key": ModelFault.AUTH,
+    "token_not_found_in_db": ModelFault.AUTH,
+    "no_db_connection": ModelFault.AUTH,
     "insufficient_quota": ModelFault.OUT_OF_BUDGET,
     "billing_hard_limit_reached": ModelFault.OUT_OF_BUDGET,
     "billing_error": ModelFault.OUT_OF_BUDGET,
     "insufficient_balance": ModelFault.OUT_OF_BUDGET,
+    "budget_exceeded": ModelFault.OUT_OF_BUDGET,
     "contract_spend_limit_reached": ModelFault.OUT_OF_BUDGET,
     "enforced_spend_limit_reached": ModelFault.OUT_OF_BUDGET,
     "rate_limit_exceeded": ModelFault.RATE_LIMITED,
@@ -107,6 +112,22 @@ _TOO_LONG = (
     "maximum context length", "context window", "context length", "context limit", "prompt is too long", "too many tokens",
 )  # fmt: skip
 _USED_UP = ("credit balance is too low",)
+_NO_MODEL = ("invalid model name", "no healthy deployments for this model")
+_FILTERED = ("content management policy", "contentpolicyviolation")
+_BY_WORDS = (
+    (_TOO_LONG, ModelFault.CONTEXT_TOO_LONG),
+    (_NO_MODEL, ModelFault.MISCONFIGURED),
+    (_FILTERED, ModelFault.REFUSED),
+)
+"""What a refused request was refused for, where only the words say so: gateways keep those, and make up codes."""
+
+_TIME = r"(\d{1,6}(?:\.\d{1,9})?) ?([a-z]{1,12})"
+_PAUSE = re.compile(rf"\b(?:try again|retry) in (?:about )?((?:{_TIME} ?){{1,3}})", re.IGNORECASE)
+_UNITS = (("ms", 0.001), ("mil", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0))
+"""Seconds of each unit, by how its name begins."""
+
+_FORWARDED = ("", "llm_provider-")
+"""How headers of the provider begin: its own, and as LiteLLM passes them on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +174,11 @@ class Problem:
         is_ours = self.status in _REFUSED_AS_IT_IS and precise[:1] == [ModelFault.OVERLOADED]
         if precise and not is_ours:
             return precise[0]
-        if (coded or self.status == 400) and any(phrase in self.words.lower() for phrase in _TOO_LONG):
-            return ModelFault.CONTEXT_TOO_LONG
-        if any(phrase in self.words.lower() for phrase in _USED_UP):
+        words = self.words.lower()
+        for phrases, fault in _BY_WORDS if coded or self.status == 400 else ():
+            if any(phrase in words for phrase in phrases):
+                return fault
+        if any(phrase in words for phrase in _USED_UP):
             return ModelFault.OUT_OF_BUDGET
         if self.status in _BY_STATUS:
             return _BY_STATUS[self.status]
@@ -285,9 +308,25 @@ def declined(provider: Provider) -> ModelError:
     return ModelError(ModelFault.REFUSED, _sentence(ModelFault.REFUSED, "", provider))
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the provider asks to wait; a date counts from the answer's own date."""
-    milliseconds, wait = headers.get("retry-after-ms"), headers.get("retry-after")
+def retry_after(headers: Mapping[str, str], words: str = "") -> float | None:
+    """Seconds that the provider asks to wait, in its headers or else its words; a date counts from the answer's own."""
+    asked = (_asked_by(headers, prefix) for prefix in _FORWARDED)
+    return next((seconds for seconds in asked if seconds is not None), pause_in(words))
+
+
+def pause_in(words: str) -> float | None:
+    """The seconds of `try again in 1m2.5s`."""
+    found = _PAUSE.search(words)
+    seconds = [
+        float(number) * next(length for name, length in _UNITS if unit.startswith(name))
+        for number, unit in re.findall(_TIME, found[1].lower() if found is not None else "")
+        if unit.startswith(tuple(name for name, _ in _UNITS))
+    ]
+    return min(sum(seconds), LONGEST_WAIT) if seconds else None
+
+
+def _asked_by(headers: Mapping[str, str], prefix: str) -> float | None:
+    milliseconds, wait = headers.get(f"{prefix}retry-after-ms"), headers.get(f"{prefix}retry-after")
     for text, unit in ((milliseconds, 0.001), (wait, 1.0)):
         try:
             seconds = float(text or "") * unit
@@ -296,7 +335,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if not math.isnan(seconds):
             return min(max(seconds, 0.0), LONGEST_WAIT)
     try:
-        until = parsedate_to_datetime(wait or "") - parsedate_to_datetime(headers.get("date") or "")
+        until = parsedate_to_datetime(wait or "") - parsedate_to_datetime(headers.get(f"{prefix}date") or "")
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(until.total_seconds(), 0.0), LONGEST_WAIT)

@@ -27,6 +27,7 @@ from coordination.llm.http import (
     offered_schema,
     read_object,
     replayable,
+    reported_problem,
     text_of,
     whole,
 )
@@ -39,7 +40,6 @@ from coordination.llm.model_errors import (
     cut_off,
     declined,
     refused,
-    said_in,
     too_large,
     too_short,
     unfinished,
@@ -107,7 +107,7 @@ class ChatReplyParts(ReplyParts):
                 if isinstance(choice, dict) and not choice.get("index"):
                     self._take_choice(choice)
         if is_failure(chunk):
-            raise refused(_stream_problem(chunk), self._provider)
+            raise refused(reported_problem(chunk), self._provider)
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self._usage = _usage(usage)
@@ -290,19 +290,6 @@ def _usage(usage: dict[str, Raw]) -> Usage:
         input_tokens=count(usage.get("prompt_tokens")),
         cached_tokens=count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
         output_tokens=count(usage.get("completion_tokens")),
-    )
-
-
-def _stream_problem(chunk: dict[str, Raw]) -> Problem:
-    """What a failure inside a stream says; the status is that of the failure, as the stream's own is 200."""
-    error = chunk.get("error")
-    told = error if isinstance(error, dict) else chunk
-    code, kind, words = told.get("code"), told.get("type"), told.get("message") or error
-    return Problem(
-        status=code if isinstance(code, int) and 400 <= code < 600 else None,
-        codes=tuple(each.lower() for each in (code, kind) if isinstance(each, str)),
-        words=words if isinstance(words, str) else "",
-        said=said_in(error) or said_in(chunk),
     )
 
 

@@ -171,6 +171,79 @@ async def test_a_failure_inside_a_stream_keeps_its_words_whatever_its_shape(even
         assert words in str(await messages.failure())
 
 
+LITELLM: list[tuple[int, str, str, ModelFault]] = [
+    (400, "invalid_request_error", "litellm.BadRequestError: AzureException - The response was filtered due to the prompt "
+     "triggering Azure OpenAI's content management policy.", ModelFault.REFUSED),
+    (400, "invalid_request_error", "litellm.ContentPolicyViolationError: no", ModelFault.REFUSED),
+    (400, "invalid_request_error", "litellm.ContextWindowExceededError: This model's maximum context length is 128000 tokens.",
+     ModelFault.CONTEXT_TOO_LONG),
+    (400, "invalid_request_error", "litellm.BadRequestError: You passed in model=gpt-9. There are no healthy deployments for "
+     "this model", ModelFault.MISCONFIGURED),
+    (400, "invalid_request_error", "/chat/completions: Invalid model name passed in model=gpt-9.", ModelFault.MISCONFIGURED),
+    (400, "invalid_request_error", "litellm.BadRequestError: Invalid schema for function 'look'", ModelFault.BAD_REQUEST),
+    (400, "no_db_connection", "No connected db.", ModelFault.AUTH),
+    (400, "expired_key", "Authentication Error - Expired Key.", ModelFault.AUTH),
+    (401, "auth_error", "Authentication Error, LiteLLM Virtual Key expected.", ModelFault.AUTH),
+    (401, "api_error", "litellm.AuthenticationError: no", ModelFault.AUTH),
+    (402, "api_error", "litellm.PaymentRequiredError: Insufficient Balance", ModelFault.OUT_OF_BUDGET),
+    (403, "api_error", "litellm.PermissionDeniedError: not yours", ModelFault.AUTH),
+    (422, "budget_exceeded", "Budget has been exceeded! Current cost: 2.0, Max budget: 1.0", ModelFault.OUT_OF_BUDGET),
+    (429, "throttling_error", "litellm.RateLimitError: Rate limit reached", ModelFault.RATE_LIMITED),
+    (500, "internal_server_error", "litellm.InternalServerError: The server had an error", ModelFault.OVERLOADED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "kind", "words", "fault"), LITELLM)
+async def test_a_failure_is_the_same_whether_a_gateway_gives_it_as_a_status_or_inside_a_stream(
+    status: int, kind: str, words: str, fault: ModelFault
+) -> None:
+    """As LiteLLM 1.108 gives them: the provider's own code is lost, and the status is a text in `code`."""
+    error = {"message": words, "type": kind, "param": None, "code": str(status)}
+    within = Sends(writes=[chunk({"content": "half"}), b"data: " + json.dumps({"error": error}).encode() + b"\n\n"])
+    async with talk(Fails(status=status, error=error), within) as opened:
+        for failure in (await opened.failure(), await opened.failure()):
+            assert (failure.fault, failure.is_retryable) == (
+                fault,
+                fault in {ModelFault.RATE_LIMITED, ModelFault.OVERLOADED},
+            )
+
+
+@pytest.mark.parametrize(
+    ("words", "headers", "seconds"),
+    [
+        ("No deployments available for selected model, Try again in 5 seconds. Passed model=x", {}, 5.0),
+        ("Rate limit reached. Please try again in 7m12.5s. Visit", {}, 432.5),
+        ("Rate limit reached. Please try again in 20ms.", {}, 0.02),
+        ("Please retry in 34.07s.", {}, 34.07),
+        ("Please try again in 6m0s.", {}, 360.0),
+        ("Try again in 90 hours", {}, 3600.0),
+        ("try again in a moment", {}, None),
+        ("try again in 3 weeks", {}, None),
+        ("try again in 20s", {"Retry-After": "7"}, 7.0),
+        ("slow down", {"llm_provider-retry-after": "7"}, 7.0),
+        ("slow down", {"llm_provider-retry-after-ms": "1500", "llm_provider-retry-after": "2"}, 1.5),
+        ("slow down", {"llm_provider-retry-after": "7", "Retry-After": "9"}, 9.0),
+        (
+            "slow down",
+            {
+                "llm_provider-retry-after": "Wed, 21 Oct 2026 07:28:30 GMT",
+                "llm_provider-date": "Wed, 21 Oct 2026 07:28:00 GMT",
+            },
+            30.0,
+        ),
+    ],
+)
+async def test_the_wait_is_known_that_only_words_or_a_gateways_headers_tell(
+    words: str, headers: dict[str, str], seconds: float | None
+) -> None:
+    async with talk(Fails(status=429, headers=headers, error={"message": words, "code": "429"})) as opened:
+        assert (await opened.failure()).retry_after == seconds
+    if not headers:
+        event = {"error": {"message": words, "code": "429"}}
+        async with talk(Sends(writes=[b"data: " + json.dumps(event).encode() + b"\n\n"])) as opened:
+            assert (await opened.failure()).retry_after == seconds
+
+
 @pytest.mark.parametrize(
     "said",
     [
