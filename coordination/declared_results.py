@@ -6,7 +6,7 @@ Schemas come from strangers: they are followed no deeper and no longer than what
 from collections.abc import Iterator, Mapping, Sequence
 
 from coordination.domain.canonical_json import Json, JsonObject
-from coordination.domain.conditions import is_list
+from coordination.domain.comparisons import is_list
 from coordination.domain.references import MARK, MAX_VALUE, PATH, Reference, index_in, steps_of
 from coordination.json_schema import Verdict, verdict
 from coordination.text import Text

@@ -27,7 +27,7 @@ from coordination.config.sections import (
     TimeoutSettingsKeys,
 )
 from coordination.config.servers import ServerBook, broken_names
-from coordination.config.tool_conditions import hidden, misfits
+from coordination.config.tool_conditions import hidden, misfits, unmeetable
 from coordination.config.tool_policy import Pattern, doubtful_reads, read_rules, unmatched
 from coordination.config.tool_previews import unreadable
 from coordination.config.tool_undo import not_returned, not_undoing
@@ -187,8 +187,12 @@ def unmatched_rules(
 
 
 def hidden_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[Text]:
-    """A complaint for every rule that never decides, since an earlier one does."""
-    return _told(settings, list(_of_rules(settings, definitions, hidden)))
+    """A complaint for every rule that never decides, since an earlier one does, or since nothing can match its pattern."""
+    found = [
+        *_of_rules(settings, definitions, hidden),
+        *_of_rules(settings, (), lambda rules, places, _: unmeetable(rules, places)),
+    ]
+    return _told(settings, found)
 
 
 def doubtful_undos(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[Text]:

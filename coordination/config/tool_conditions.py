@@ -1,6 +1,7 @@
 """The `when` of a rule: conditions over arguments, who asked and where; read from the file, and held against schemas."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Annotated, Any, TypeAlias, cast, get_args
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
@@ -18,7 +19,8 @@ from coordination.config.hours import hours_of
 from coordination.config.section_reader import report_of
 from coordination.config.yaml_tree import Listing, Node, Scalar, Table, kind_of, typed_plain
 from coordination.domain.canonical_json import Json
-from coordination.domain.conditions import MAX_PATH, SUBJECTS, Condition, Operator, is_list, steps_of
+from coordination.domain.comparisons import Operator, can_match, is_list
+from coordination.domain.conditions import MAX_PATH, SUBJECTS, Condition, steps_of
 from coordination.domain.tool_rules import Rule, matching
 from coordination.ports import ToolDefinition
 from coordination.text import Text, either
@@ -27,7 +29,7 @@ _MOST = 20
 _LONGEST_LIST = 200
 _OPERATORS: tuple[Operator, ...] = tuple(each for each in get_args(Operator) if each != "within")
 _NUMBERS = ("at_least", "at_most")
-_TEXTS = ("matches", "host", "folder")
+_TEXTS = ("matches", "host", "email", "folder")
 _LISTS = ("in", "not_in")
 _ABOUT_PEOPLE = ("equals", "not", "in", "not_in", "matches")
 
@@ -36,6 +38,7 @@ _FITS: Mapping[str, frozenset[str]] = {
     "at_most": frozenset({"number", "integer"}),
     "matches": frozenset({"string"}),
     "host": frozenset({"string"}),
+    "email": frozenset({"string"}),
     "folder": frozenset({"string"}),
     "longest": frozenset({"string", "array"}),
 }
@@ -116,7 +119,7 @@ def _expected(about: str, operator: Operator, value: Json) -> Text | None:
     """What should stand in the place of a value; None: it is good."""
     if about in SUBJECTS and operator not in _ABOUT_PEOPLE:
         return Text("{comparisons} for {subject}", comparisons=either(_ABOUT_PEOPLE), subject=about)
-    if operator in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
+    if operator in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value)):
         return Text("a number")
     if operator == "longest" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
         return Text("a whole number of 0 or more")
@@ -162,6 +165,27 @@ def hidden(
             expected = Text("it before {earlier}, or not at all", earlier=earlier.source)
             text = expected_but_found(found, expected)
             yield Diagnostic(place.line, key_name(place.path), text)
+
+
+def unmeetable(rules: Sequence[Rule], places: Mapping[str, Place]) -> Iterator[Diagnostic]:
+    """The patterns that no value can match, whatever the tools are, such as a host with a port."""
+    for each in rules:
+        place = places.get(each.source)
+        for condition in each.when if place is not None else ():
+            texts = condition.value if is_list(condition.value) else [condition.value]
+            for text in texts:
+                if place is not None and isinstance(text, str) and not can_match(condition.operator, text):
+                    found = Text("{pattern}, which nothing can match", pattern=quoted(text))
+                    where = key_name((*place.path, "when", condition.about, condition.operator))
+                    yield Diagnostic(place.line, where, expected_but_found(found, _PATTERNS[condition.operator]))
+
+
+_PATTERNS: Mapping[Operator, Text] = {
+    "host": Text("a host without scheme, port or path, such as docs.example.com or *.example.com"),
+    "email": Text("a mail address such as *@example.com"),
+    "folder": Text("a folder without wildcards, ~ or .., such as /srv/project"),
+}
+"""What a pattern looks like that something can match."""
 
 
 def _says_as_much(earlier: Rule, each: Rule) -> bool:

@@ -13,7 +13,8 @@ from coordination.config.tool_conditions import json_of, misfit
 from coordination.config.tool_needs import ArgumentPath
 from coordination.config.yaml_tree import Listing, Scalar, Table, kind_of
 from coordination.domain.canonical_json import Json, canonical, parse
-from coordination.domain.conditions import Condition, is_list, steps_of
+from coordination.domain.comparisons import is_list
+from coordination.domain.conditions import Condition, steps_of
 from coordination.domain.preview import Preview
 from coordination.domain.tool_rules import Effect, Rule, possible_effects
 from coordination.ports import ToolDefinition

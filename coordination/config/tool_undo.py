@@ -8,7 +8,8 @@ from coordination.config.section_reader import Section
 from coordination.config.tool_conditions import misfit, shapes_at
 from coordination.config.tool_previews import Template, ToolName
 from coordination.domain.canonical_json import Json, parse
-from coordination.domain.conditions import Condition, is_list, steps_of
+from coordination.domain.comparisons import is_list
+from coordination.domain.conditions import Condition, steps_of
 from coordination.domain.tool_rules import Effect, Rule, matching, possible_effects
 from coordination.domain.undo import RESULT, Undo, path_in
 from coordination.ports import ToolDefinition

@@ -5,20 +5,16 @@ takes the stricter of what would follow either way.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
-from functools import lru_cache
-from typing import Literal, TypeAlias, TypeGuard
+from functools import cached_property, lru_cache
+from typing import TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from coordination.domain.canonical_json import Json
+from coordination.domain.comparisons import COMPARISONS, Operator, all_of, any_of, is_equal, is_list, reads_as
 from coordination.domain.policy import Person
-
-Operator: TypeAlias = Literal[
-    "equals", "not", "in", "not_in", "matches", "at_least", "at_most", "longest", "host", "folder", "present", "within"
-]
 
 SUBJECTS = ("requester.user", "requester.role", "place", "time")
 """What a condition may be about beside arguments: the account that asked, each role that it has, the channel, the hour."""
@@ -27,9 +23,6 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 MAX_PATH = 200
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d{1,6})\]|\[(\*)\]|\['([^'\]]+)'\]")
-
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9.-]+)(?::\d{1,5})?(?:[/?#][!-~]*)?")
-_NO_PLAIN_PATH = re.compile(r"\\|%|^~|//|(?:^|/)\.\.?(?:/|\Z)")
 
 _Step: TypeAlias = "str | int | None"
 """A key, a place in a list, or None for each element of a list."""
@@ -53,6 +46,11 @@ class CallContext:
     at: datetime | None = None
     unknown: frozenset[str] = frozenset()
 
+    @cached_property
+    def has_twins(self) -> bool:
+        """Whether two keys beside each other differ only in how they are written."""
+        return _has_twins(self.arguments)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
@@ -75,15 +73,17 @@ class Condition:
         if self.about == "time":
             return None if context.at is None else _within(self.value, context.at)
         found = list(_values(self.about, context))
+        is_doubtful = self.about.startswith("$") and (context.has_twins or None in found)
+        if is_doubtful and is_misread(context.arguments, self.about):
+            return None
         if self.operator == "present":
-            there = {each is not None for each in found} or {False}
-            return None if len(there) == 2 else (True in there) is self.value  # of some elements only
+            return _of_elements([(each is not None) is self.value for each in found or [None] if each != _NULL])
         if not found or None in found:
             return None
         values = [each.value for each in found if each is not None]
         if self.about == "requester.role":
             return _of_roles(self, values)
-        return _all(_TESTS[self.operator](each, self.value) for each in values)
+        return _of_elements([COMPARISONS[self.operator](each, self.value) for each in values])
 
 
 def _is_open(path: str, unknown: frozenset[str]) -> bool:
@@ -94,7 +94,7 @@ def _is_open(path: str, unknown: frozenset[str]) -> bool:
 
 def all_hold(conditions: Sequence[Condition], context: CallContext) -> bool | None:
     """Whether every condition holds of a call; None: it can't be judged."""
-    return _all(each.holds(context) for each in conditions)
+    return all_of(each.holds(context) for each in conditions)
 
 
 @lru_cache(maxsize=10_000)
@@ -121,6 +121,9 @@ class Found:
     value: Json
 
 
+_NULL = Found(None)
+
+
 def at_path(value: Json, steps: Sequence[_Step]) -> Iterator[Found | None]:
     """What is at a path: None where it leads nowhere, and one for each element where it goes through all of a list."""
     if not steps:
@@ -138,6 +141,29 @@ def at_path(value: Json, steps: Sequence[_Step]) -> Iterator[Found | None]:
         yield None
 
 
+def is_misread(arguments: Json, path: str) -> bool:
+    """Whether a program that reads keys in any letter case may find another value at a path than one that does not."""
+    return _is_misread(arguments, steps_of(path) or ())
+
+
+def _is_misread(value: Json, steps: Sequence[_Step]) -> bool:
+    if not steps:
+        return False
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, str) and isinstance(value, Mapping):
+        meant = [each for each in value if each == step or reads_as(each) == reads_as(step)]
+        return any(each != step for each in meant) or (step in value and _is_misread(value[step], rest))
+    if step is None and is_list(value):
+        return any(_is_misread(each, rest) for each in value)
+    return isinstance(step, int) and is_list(value) and step < len(value) and _is_misread(value[step], rest)
+
+
+def _has_twins(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        return len({*map(reads_as, value)}) < len(value) or any(map(_has_twins, value.values()))
+    return is_list(value) and any(map(_has_twins, value))
+
+
 def unread(paths: Sequence[str], arguments: Json, read: Sequence[Json]) -> str | None:
     """The first of these paths at which a call has something that none of the reads had among its arguments; None: none.
 
@@ -148,6 +174,8 @@ def unread(paths: Sequence[str], arguments: Json, read: Sequence[Json]) -> str |
         found = list(at_path(arguments, steps_of(path) or ()))
         leaves = [leaf for each in found if each is not None for leaf in _leaves(each.value)]
         if not leaves or None in found or not all(any(is_equal(leaf, each) for each in known) for leaf in leaves):
+            return path
+        if is_misread(arguments, path):
             return path
     return None
 
@@ -174,36 +202,15 @@ def _values(about: str, context: CallContext) -> Iterator[Found | None]:
         yield from map(Found, [person.id] if about == "requester.user" else person.roles or [""])
 
 
+def _of_elements(told: Sequence[bool | None]) -> bool | None:
+    """What holds of some elements of a list only neither holds of the call nor fails."""
+    return told[0] if told and all(each is told[0] for each in told) else None
+
+
 def _of_roles(condition: Condition, roles: Sequence[Json]) -> bool | None:
     """A person has many roles: one that is meant is enough, and one that is not meant is too much."""
-    told = [_TESTS[condition.operator](each, condition.value) for each in roles]
-    return _all(told) if condition.operator in ("not", "not_in") else None if None in told else True in told
-
-
-def _all(told: Iterable[bool | None]) -> bool | None:
-    verdict: bool | None = True
-    for each in told:
-        if each is False:
-            return False
-        if each is None:
-            verdict = None
-    return verdict
-
-
-def is_equal(left: Json, right: Json) -> bool:
-    """Whether two values are the same in JSON: 1 is 1.0, and true is no number."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(is_equal(left[key], right[key]) for key in left)
-    if is_list(left) and is_list(right):
-        return len(left) == len(right) and all(map(is_equal, left, right))
-    return left == right
-
-
-def is_list(value: Json) -> TypeGuard[Sequence[Json]]:
-    """Whether a value is a list in JSON."""
-    return isinstance(value, Sequence) and not isinstance(value, str)
+    told = [COMPARISONS[condition.operator](each, condition.value) for each in roles]
+    return all_of(told) if condition.operator in ("not", "not_in") else any_of(told)
 
 
 def _within(hours: Json, at: datetime) -> bool | None:
@@ -224,68 +231,3 @@ def zone_of(name: Json) -> ZoneInfo | None:
         return ZoneInfo(name) if isinstance(name, str) and name else None
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
-
-
-def _any_of(value: Json, wanted: Json) -> bool:
-    return any(is_equal(value, each) for each in (wanted if is_list(wanted) else [wanted]))
-
-
-def _matches(value: Json, patterns: Json) -> bool | None:
-    """By `*` and `?` as in `match`; letter case counts."""
-    if not isinstance(value, str):
-        return None
-    return _is_like(value, patterns)
-
-
-def _is_like(text: str, patterns: Json) -> bool:
-    """A bracket means itself: only `*` and `?` are wild."""
-    return any(fnmatchcase(text, each.replace("[", "[[]")) for each in _texts(patterns))
-
-
-def _texts(value: Json) -> list[str]:
-    return [each for each in (value if is_list(value) else [value]) if isinstance(each, str)]
-
-
-def _compared(test: Callable[[float, float], bool]) -> Callable[[Json, Json], bool | None]:
-    def compare(value: Json, limit: Json) -> bool | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isinstance(limit, int | float):
-            return None
-        return test(value, limit)
-
-    return compare
-
-
-def _longest(value: Json, limit: Json) -> bool | None:
-    if not isinstance(limit, int) or not isinstance(value, str | Sequence):
-        return None
-    return len(value) <= limit
-
-
-def _host(value: Json, patterns: Json) -> bool | None:
-    """Of an address without anything that two programs might read in two ways, such as a name before an `@`."""
-    found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return None
-    host = found[1].lower().removesuffix(".")  # With the dot it is the same host.
-    return _is_like(host, [each.lower() for each in _texts(patterns)])
-
-
-def _folder(value: Json, folders: Json) -> bool | None:
-    """Of a path as it is written: where links lead, only its server knows."""
-    if not isinstance(value, str) or not value or not value.isprintable() or _NO_PLAIN_PATH.search(value):
-        return None
-    return any(f"{value.rstrip('/')}/".startswith(f"{each.rstrip('/')}/") for each in _texts(folders))
-
-
-_TESTS: Mapping[Operator, Callable[[Json, Json], bool | None]] = {
-    "equals": is_equal,
-    "not": lambda value, other: not is_equal(value, other),
-    "in": _any_of,
-    "not_in": lambda value, others: not _any_of(value, others),
-    "matches": _matches,
-    "at_least": _compared(lambda value, limit: value >= limit),
-    "at_most": _compared(lambda value, limit: value <= limit),
-    "longest": _longest,
-    "host": _host,
-    "folder": _folder,
-}

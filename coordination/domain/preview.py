@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
 from coordination.domain.canonical_json import Json, JsonObject, canonical, digest, parse
-from coordination.domain.conditions import Found, at_path, is_list, steps_of
+from coordination.domain.comparisons import is_list
+from coordination.domain.conditions import Found, at_path, steps_of
 
 RESOURCE = "resource"
 """In the place of a path: what counts is the text of the one resource in an answer."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from coordination.domain.canonical_json import Json, canonical, parse
-from coordination.domain.conditions import is_list
+from coordination.domain.comparisons import is_list
 from coordination.errors import InvalidJsonError
 
 OriginKind: TypeAlias = Literal["address", "url", "account", "amount", "name", "code", "passage"]

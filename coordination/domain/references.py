@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from coordination.domain.canonical_json import Json, JsonObject, canonical, parse
-from coordination.domain.conditions import is_list
+from coordination.domain.comparisons import is_list
 from coordination.errors import InvalidJsonError
 
 MARK = "$from_call"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordination.domain.canonical_json import Json, canonical, parse
-from coordination.domain.conditions import Found, at_path, is_list, steps_of
+from coordination.domain.comparisons import is_list
+from coordination.domain.conditions import Found, at_path, steps_of
 
 RESULT = "$result"
 """What a path begins with that leads into the result of the call."""

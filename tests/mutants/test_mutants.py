@@ -812,14 +812,14 @@ MUTANTS = [
     ),
     Mutant(
         "a path above a folder is in it",
-        "domain/conditions.py",
-        'r"\\\\|%|^~|//|(?:^|/)\\.\\.?(?:/|$)"',
+        "domain/comparisons.py",
+        'r"\\\\|%|^~|//|[. ](?:/|\\Z)"',
         'r"\\\\|%|^~|//"',
         (CONDITIONS,),
     ),
     Mutant(
         "true is the number 1",
-        "domain/conditions.py",
+        "domain/comparisons.py",
         "    if isinstance(left, bool) or isinstance(right, bool):\n        return left is right\n",
         "",
         (CONDITIONS,),

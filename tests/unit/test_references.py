@@ -8,7 +8,8 @@ import pytest
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.canonical_json import Json, JsonObject, canonical
-from coordination.domain.conditions import CallContext, Condition, Operator
+from coordination.domain.comparisons import Operator
+from coordination.domain.conditions import CallContext, Condition
 from coordination.domain.plan import (
     Failed,
     OutcomeUnknown,

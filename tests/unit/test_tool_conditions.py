@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from coordination.config import Settings, hidden_rules, parse, unmatched_rules
 from coordination.domain.canonical_json import Json
-from coordination.domain.conditions import CallContext, Condition, Operator
+from coordination.domain.comparisons import Operator
+from coordination.domain.conditions import CallContext, Condition
 from coordination.domain.policy import Person
 from coordination.domain.tool_rules import Effect, Rule, rule, stricter
 from coordination.errors import ConfigError
@@ -69,7 +70,8 @@ def holds(operator: Operator, value: Json, of: Json, about: str = "$.x") -> bool
     ("operator", "value", "of", "expected"),
     [
         ("equals", 1, 1.0, True),
-        ("equals", 1, True, False),
+        ("equals", 1, True, None),
+        ("equals", 1, 2, False),
         ("equals", [1, {"a": None}], [1, {"a": None}], True),
         ("not", "a", "b", True),
         ("in", [1, "a"], "a", True),
@@ -98,8 +100,17 @@ def holds(operator: Operator, value: Json, of: Json, about: str = "$.x") -> bool
         ("folder", "/srv/app", "/srv/app/../key", None),
         ("folder", "/srv/app", "/srv/app/%2e%2e/key", None),
         ("folder", "docs", "~/docs", None),
+        ("folder", "docs", "docs/a", True),
+        ("folder", "docs", "src/a", False),
+        ("folder", "C:/docs", "C:/docs/a", True),
+        ("folder", "C:/docs", "D:/docs/a", False),
+        ("email", "*@example.com", "Ann@Example.com", True),
+        ("email", "*@example.com", "ann@example.com.evil.org", False),
+        ("email", ["a@x.org", "b@x.org"], "b@x.org", True),
+        ("host", "10.*", "http://10.0.0.1/", True),
         ("present", True, 0, True),
-        ("present", False, None, False),
+        ("present", False, None, None),
+        ("present", False, "", False),
     ],
 )
 def test_a_comparison_holds_fails_or_cannot_be_judged(
@@ -111,7 +122,8 @@ def test_a_comparison_holds_fails_or_cannot_be_judged(
 def test_a_path_goes_into_mappings_and_lists() -> None:
     files: Json = [{"path": "/srv/a"}, {"path": "/srv/b"}]
     assert holds("folder", "/srv", files, "$.x[*].path") is True
-    assert holds("folder", "/srv", [*files, {"path": "/etc"}], "$.x[*].path") is False
+    assert holds("folder", "/srv", [*files, {"path": "/etc"}], "$.x[*].path") is None
+    assert holds("folder", "/opt", files, "$.x[*].path") is False
     assert holds("folder", "/srv", [*files, {}], "$.x[*].path") is None
     assert holds("folder", "/srv", [], "$.x[*].path") is None
     assert holds("present", False, [{"path": "/srv/a"}, {}], "$.x[*].path") is None
@@ -150,6 +162,7 @@ def test_a_value_may_come_from_a_variable() -> None:
     [
         ("{amount: 5}", "found the path 'amount'; expected $.argument, or requester.user"),
         ("{requester.rol: ops}", "did you mean requester.role?"),
+        ("{$.amount: {at_least: .nan}}", "found at_least with a number; expected a number"),
         ("{$.amount: {at_most: lots}}", "found at_most with a text; expected a number"),
         ("{$.amount: {under: 5}}", "found the comparison 'under'; expected equals"),
         ("{$.amount: {in: 5}}", "expected a list of 1 to 200"),
@@ -206,6 +219,31 @@ def test_a_rule_that_an_earlier_one_hides_is_a_mistake_of_the_check() -> None:
     same = settings_of("  - {match: bank.*, effect: ask}\n  - {match: bank.pay, effect: ask}")
     assert hidden_rules(same, [pays()]) == []
     assert hidden_rules(settings_of(PAY), [pays()]) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ("{host: https://example.com}", "a host without scheme, port or path"),
+        ("{host: [example.com, 'example.com:443']}", "a host without scheme, port or path"),
+        ("{host: .example.com}", "a host without scheme, port or path"),
+        ("{host: münchen.example}", "a host without scheme, port or path"),
+        ("{folder: ~/docs}", "a folder without wildcards, ~ or .."),
+        ("{folder: '/home/*/.ssh'}", "a folder without wildcards, ~ or .."),
+        ("{folder: 'C:\\\\docs'}", "a folder without wildcards, ~ or .."),
+        ("{email: example.com}", "a mail address such as *@example.com"),
+        ("{host: ['*.example.com', localhost, '10.*']}", None),
+        ("{folder: [/, /srv/, docs]}", None),
+        ("{email: '*@*.example.com'}", None),
+        ("{matches: 'https://*'}", None),
+    ],
+)
+def test_a_pattern_that_nothing_can_match_is_a_mistake_of_the_check(when: str, expected: str | None) -> None:
+    settings = settings_of(f"  - {{match: bank.*, when: {{$.to: {when}}}, effect: deny}}")
+    found = hidden_rules(settings, [pays()])
+    assert [expected in line for line in found if expected] == ([] if expected is None else [True])
+    assert all(line.startswith("ops.yaml:5: tools[0].when.'$.to'.") for line in found)
+    assert effect(f"  - {{match: bank.pay, when: {{$.to: {when}}}, effect: deny}}", {"to": "x"}) in ("ask", "deny")
 
 
 EFFECTS = st.sampled_from(list(Effect))

@@ -1,0 +1,187 @@
+"""Threat: a value is written so that the rule sees another one than the server that gets it.
+
+Whatever the rule, such a value is never taken for one that is surely meant, or surely not: the stricter outcome follows.
+"""
+
+import pytest
+
+from coordination.domain.canonical_json import Json
+from coordination.domain.comparisons import Operator
+from coordination.domain.conditions import CallContext, Condition, unread
+from coordination.domain.tool_rules import Effect, Rule, rule
+
+
+def holds(operator: Operator, wanted: Json, value: Json) -> bool | None:
+    return Condition(about="$.x", operator=operator, value=wanted).holds(CallContext(arguments={"x": value}))
+
+
+DISGUISES: list[Json] = [
+    "PROD",
+    " prod",
+    "prod\n",
+    "pr\u200bod",
+    "\uff50\uff52\uff4f\uff44",
+    ["prod"],
+    {"name": "prod"},
+    None,
+    5,
+    True,
+]
+
+
+@pytest.mark.parametrize("value", DISGUISES, ids=repr)
+@pytest.mark.parametrize(
+    ("operator", "wanted"),
+    [("equals", "prod"), ("not", "prod"), ("in", ["dev", "prod"]), ("not_in", ["dev", "prod"]), ("matches", "prod")],
+)
+def test_a_text_in_disguise_cannot_be_judged(operator: Operator, wanted: Json, value: Json) -> None:
+    assert holds(operator, wanted, value) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value"),
+    [
+        (123, "123"),
+        ("123", 123),
+        (1, True),
+        (0, None),
+        (9007199254740992, 9007199254740993),
+        ({"a": "x"}, {"A": "x"}),
+        ({"a": "x"}, {"a": "X"}),
+        (["x"], ["X"]),
+        (["x"], "x"),
+    ],
+    ids=repr,
+)
+def test_a_value_that_some_programs_take_for_another_cannot_be_judged(wanted: Json, value: Json) -> None:
+    assert holds("equals", wanted, value) is None
+    assert holds("not", wanted, value) is None
+    assert holds("in", [wanted], value) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value"),
+    [
+        (1, 2),
+        ("a", "b"),
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"b": 1}),
+        ([1], [1, 2]),
+        (10**400, 10**400 + 1),
+        (True, False),
+    ],
+    ids=["number", "text", "mapping", "keys", "list", "beyond any double", "flag"],
+)
+def test_a_value_that_is_another_to_every_program_is_told_apart(wanted: Json, value: Json) -> None:
+    assert holds("equals", wanted, value) is False
+    assert holds("not_in", [wanted, None], value) is True
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f000001/",
+        "http://0177.0.0.1/",
+        "http://127.0.0.1../",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://127.0.0.1%2f@example.com/",
+        "http://127.0.0.1\\@example.com/",
+        "http://\uff11\uff12\uff17.0.0.1/",
+        "http:127.0.0.1",
+        "//127.0.0.1/",
+        "file://127.0.0.1/etc/passwd",
+        "javascript://127.0.0.1/%0aalert(1)",
+    ],
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "example.com"])
+def test_a_host_that_programs_read_in_two_ways_cannot_be_judged(address: str, host: str) -> None:
+    assert holds("host", host, address) is None
+
+
+def test_a_pattern_of_numbers_means_no_name() -> None:
+    assert holds("host", "10.*", "http://10.evil.example/") is False
+    assert holds("host", ["10.*", "https://example.com"], "http://example.com/") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/SRV/app/key",
+        "srv/app/key",
+        "app/key",
+        "C:/srv/app/key",
+        "/srv./app/key",
+        "/srv /app/key",
+        "/srv/app/\uff0e\uff0e/key",
+        "/\uff53rv/app/key",
+        "\\\\srv\\app",
+        "file:///srv/app/key",
+        "/srv/./app",
+        "",
+    ],
+)
+def test_a_path_that_may_lead_into_a_folder_cannot_be_judged(path: str) -> None:
+    assert holds("folder", "/srv/app", path) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "eve@evil.example,ann@example.com",
+        "eve@evil.example; ann@example.com",
+        "eve@evil.example\nann@example.com",
+        "Ann <ann@example.com>",
+        '"eve@evil.example "@example.com',
+        "eve%evil.example@example.com",
+        "evil.example!eve@example.com",
+        "ann@ex\u0430mple.com",
+        ["ann@example.com"],
+    ],
+    ids=repr,
+)
+def test_more_than_one_plain_mail_address_cannot_be_judged(address: Json) -> None:
+    assert holds("email", "*@example.com", address) is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"amount": 5, "Amount": 9000},
+        {"Amount": 9000},
+        {"amount": 5, "amount ": 9000},
+        {"amount": 5, "\uff41mount": 9000},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize(
+    ("operator", "limit"), [("at_most", 50), ("at_least", 1000), ("present", True), ("present", False)]
+)
+def test_an_argument_that_is_there_twice_or_by_another_name_cannot_be_judged(
+    arguments: Json, operator: Operator, limit: Json
+) -> None:
+    assert Condition(about="$.amount", operator=operator, value=limit).holds(CallContext(arguments=arguments)) is None
+    nested = Condition(about="$.pay[0].amount", operator=operator, value=limit)
+    assert nested.holds(CallContext(arguments={"pay": [arguments]})) is None
+    each = Condition(about="$.pay[*].amount", operator=operator, value=limit)
+    assert each.holds(CallContext(arguments={"pay": [arguments]})) is None
+    assert unread(["$.amount"], arguments, [{"path": 5}, {"path": 9000}]) == "$.amount"
+
+
+def test_keys_that_are_alike_elsewhere_do_not_matter() -> None:
+    twins: Json = {"a": 1, "A": 2}
+    about = Condition(about="$.amount", operator="at_most", value=50)
+    assert about.holds(CallContext(arguments={"amount": 5, "more": twins})) is True
+    assert about.holds(CallContext(arguments={"amount": twins})) is None
+    deep = Condition(about="$.pay[1].amount", operator="at_most", value=50)
+    assert deep.holds(CallContext(arguments={"pay": [twins, {"amount": 5}]})) is True
+
+
+@pytest.mark.parametrize("others", [["ann@example.com"], [5], ["Eve@evil.example"]], ids=repr)
+def test_a_rule_about_each_element_is_not_escaped_by_one_more_element(others: list[Json]) -> None:
+    when = (Condition(about="$.to[*]", operator="equals", value="eve@evil.example"),)
+    denies = Rule(match="mail.send", effect=Effect.DENY, source="tools[0]", when=when)
+    for to in (["eve@evil.example", *others], [*others, "eve@evil.example"]):
+        assert rule((denies,), "mail", "send", CallContext(arguments={"to": to})).effect is Effect.DENY
