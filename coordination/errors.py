@@ -5,6 +5,8 @@
     │   └── MissingLibraryError  … must install a library here; the file is right
     ├── StorageError           the operator must fix the database (or its address)
     │   └── DatabaseAwayError  it does not answer now, and may do so again by itself
+    │   │   └── DatabaseBlockedError  … it refuses until the operator has acted: wait as well
+    │   └── LogLostError       the newest events of a run are gone: nothing goes on from what is left
     ├── ToolServerError        the operator must fix an MCP server
     ├── ModelError             a model call failed; `kind` says how, `is_retryable` whether to try again
     ├── RunNotFoundError       the person must name a run that exists here
@@ -64,6 +66,14 @@ class StorageError(CoordinationError):
 
 class DatabaseAwayError(StorageError):
     """The database does not answer now: whoever can wait tries again, for it may come back by itself."""
+
+
+class DatabaseBlockedError(DatabaseAwayError):
+    """The database refuses until the operator has acted: whoever holds something waits, for then it goes on."""
+
+
+class LogLostError(StorageError):
+    """A run's log ends before an event that was written to it: who goes on from there would do things twice."""
 
 
 class ToolServerError(CoordinationError):

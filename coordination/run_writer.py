@@ -22,12 +22,13 @@ from coordination.errors import (
     ConflictError,
     DatabaseAwayError,
     IllegalTransition,
+    LogLostError,
     OwnershipLostError,
     RunNotFoundError,
     StorageError,
 )
 from coordination.ports import Clock, Job, RunLog
-from coordination.text import Text
+from coordination.text import Text, template
 
 MAX_RACES = 200
 """How often one person's word is read for again because somebody else was first."""
@@ -43,6 +44,12 @@ LAST_CHANCE = 4.0
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
+
+
+_LOST = template(
+    "The log of run {run} ends before what this program wrote to it: the database was restored, or lost its newest "
+    "commits in a failover. The run does not go on; cancel it if one of its calls has run, then restart this program."
+)
 
 
 class RunMoved(Exception):
@@ -107,6 +114,7 @@ class RunWriter:
         Raises:
             RunMoved: somebody else's event made one of these impossible; none of `events` was written.
             IllegalTransition: an event was impossible to begin with.
+        LogLostError: the log ends before what was read from it or written to it here.
         """
         async with self._writing:
             await self._write(events, job, only_if)
@@ -153,7 +161,8 @@ class RunWriter:
                     raise asyncio.CancelledError from error
                 if not isinstance(error, ConflictError):
                     raise
-                await self._catch_up()
+                if not await self._catch_up():
+                    raise LogLostError(Text(_LOST, run=self.run)) from error
                 continue
             self._on_disk, self._seq = state, records[-1].seq
             self._has_moved = False  # We went on from there: what is impossible from here on is a mistake of ours.
@@ -164,14 +173,16 @@ class RunWriter:
             return
         self._has_pending.clear()
 
-    async def _catch_up(self) -> None:
-        """Take in what others wrote; what is recorded here meanwhile goes on top of it."""
-        for recorded in await self._log.read(self.run, after=self._seq):
+    async def _catch_up(self) -> bool:
+        """Take in what others wrote, if they did; what is recorded here meanwhile goes on top of it."""
+        news = await self._log.read(self.run, after=self._seq)
+        for recorded in news:
             before = self._on_disk
             self._on_disk = evolve(before, recorded.event, recorded.at)
             self._has_moved |= self._on_disk is not before
             self._seq = recorded.seq
         self._settle()
+        return bool(news)
 
     def _settle(self) -> None:
         """Bring the state in step with the disk and what is pending; what became impossible will never be written."""

@@ -16,6 +16,7 @@ from coordination.errors import (
     ConflictError,
     CoordinationError,
     DatabaseAwayError,
+    DatabaseBlockedError,
     RefusedError,
     RunNotFoundError,
     StorageError,
@@ -109,7 +110,7 @@ def error_line(error: Exception, keys: ErrorKeys = AT_A_TERMINAL, state: RunStat
             return catalog.rich(keys.conflict)
         case RefusedError():
             return refusal_line(error, state)
-        case DatabaseAwayError() if keys.storage_away:
+        case DatabaseAwayError() if keys.storage_away and not isinstance(error, DatabaseBlockedError):
             return catalog.rich(keys.storage_away)
         case StorageError() if keys.storage:
             return catalog.rich(keys.storage)

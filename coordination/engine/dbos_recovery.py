@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
 from coordination.engine.fair_share import FairShare, TaskLimits
-from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
+from coordination.errors import DatabaseAwayError, LogLostError, OwnershipLostError, StorageError
 from coordination.ports import Job, Perform
 from coordination.storage.database import place, plainly, require_file, teach
 from coordination.storage.worker_leases import Ownership, WorkerLeases, working_as
@@ -83,7 +83,8 @@ class Failures:
         for what, failing in list(self._failing.items()):
             if passes(failing.error):
                 continue
-            if concerns(what) and failing.count >= _ENOUGH and now - failing.since >= patience:
+            is_enough = failing.count >= _ENOUGH or isinstance(failing.error, LogLostError)
+            if concerns(what) and is_enough and now - failing.since >= patience:
                 return failing
         return None
 
@@ -186,7 +187,8 @@ class WorkerLoop:
             except Exception as error:  # noqa: BLE001 - a bug must not lose the job.
                 _log.exception("a job failed", extra={"job": job.name})
                 self._failures.failed(job.name, error)
-                wait = next(waits, None)
+                # From a log that lost events a call would start that may have run.
+                wait = None if isinstance(error, LogLostError) else next(waits, None)
             else:
                 self._failures.worked(job.name)
                 return

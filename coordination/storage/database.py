@@ -2,18 +2,19 @@
 
 import logging
 import os
+import re
 import sqlite3
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from coordination.errors import DatabaseAwayError, StorageError
+from coordination.errors import DatabaseAwayError, DatabaseBlockedError, StorageError
 from coordination.text import Text, template
 
 _log = logging.getLogger(__name__)
@@ -76,7 +77,11 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
     failure is found again, because a job that was submitted stands in a commit of the writer.
     """
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=UNPREPARED)
+        server = sa.create_engine(
+            url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=UNPREPARED
+        )
+        notice_another_database(server)
+        return server
     refuse_old_sqlite(sqlite3.sqlite_version_info)
     engine = sa.create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
     begin = {"write": "BEGIN IMMEDIATE", "read": "BEGIN", "engine": ""}[purpose]
@@ -89,8 +94,10 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
         if purpose != "read":
             connection.execute(f"PRAGMA synchronous = {'FULL' if purpose == 'write' else 'NORMAL'}")
             use_wal(connection)
+        entry.info["files"] = _SameFiles(url, with_wal=purpose == "write")
 
     def start(connection: sa.Connection) -> None:
+        connection.info["files"].check()
         connection.exec_driver_sql(begin)
 
     def guard(*_: object) -> None:
@@ -173,6 +180,68 @@ def use_wal(connection: sqlite3.Connection) -> None:
             return
 
 
+class _SameFiles:
+    """Notices that a file which a connection has open is no longer the one of its name.
+
+    SQLite does not: what it commits is gone with the file that was moved or deleted, and nobody else ever sees it.
+    """
+
+    def __init__(self, url: sa.URL, *, with_wal: bool) -> None:
+        """`with_wal`: the connection has opened the `-wal` file too, which exists from then on."""
+        file = Path(url.database or "")
+        self._url = url
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._files = [file, file.with_name(f"{file.name}-wal")] if with_wal else [file]
+
+    def check(self) -> None:
+        """Compare with what was there when it was last asked.
+
+        Raises:
+            DatabaseBlockedError: it is another file.
+        """
+        for file in self._files:
+            try:
+                found = file.stat()
+                seen = (found.st_dev, found.st_ino)
+            except OSError:
+                seen = None
+            if seen is not None:
+                self._seen.setdefault(file, seen)
+            if self._seen.get(file) != seen:
+                raise _told(DatabaseBlockedError(Text(_REPLACED, name=place(self._url))))
+
+
+def notice_another_database(engine: sa.Engine) -> None:
+    """Let no connection of an engine of PostgreSQL lead to another database than the first one did."""
+    event.listen(engine, "connect", _SameDatabase(engine.url))
+
+
+class _SameDatabase:
+    """Notices that a server has another database under the name than the one that was first used here.
+
+    One that was dropped and restored from a backup does not know what was done since: what was approved would be
+    done again, without a word of anybody.
+    """
+
+    def __init__(self, url: sa.URL) -> None:
+        self._url = url
+        self._first: object = None
+
+    def __call__(self, connection: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ANN401 - the driver's own
+        """Look at a new connection.
+
+        Raises:
+            DatabaseBlockedError: it is another database.
+        """
+        del entry
+        found = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+        connection.rollback()
+        self._first = self._first or found
+        if found != self._first:
+            connection.close()
+            raise _told(DatabaseBlockedError(Text(_REPLACED, name=place(self._url))))
+
+
 @contextmanager
 def plainly(url: sa.URL) -> Generator[None]:
     """Turn what the driver raises into a sentence for the operator; the driver's own words go to the program's log."""
@@ -184,23 +253,44 @@ def plainly(url: sa.URL) -> Generator[None]:
 
 def describe_error(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
     """What an operator must do about a database error."""
-    name, cause = place(url), getattr(error, "orig", None)
-    words: LiteralString = _ANYTHING
-    kind = StorageError
-    sqlstate = getattr(cause, "sqlstate", None) or ""
-    if isinstance(cause, sqlite3.Error):
-        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        words = _SQLITE.get(code, _ANYTHING)
-        kind = DatabaseAwayError if code in _SQLITE_BUSY else StorageError
-    elif sqlstate in _POSTGRES:
-        words = _POSTGRES[sqlstate]
-        kind = DatabaseAwayError if sqlstate in _POSTGRES_BUSY else StorageError
-    elif isinstance(error, exc.OperationalError | exc.InterfaceError):
-        words = _UNREACHABLE
-        kind = StorageError if sqlstate.startswith(_REFUSES) else DatabaseAwayError
+    words, kind = _words_for(error)
     # A sentence that sends people to the log must find something there.
     _log.log(logging.ERROR if words is _ANYTHING else logging.INFO, "the database refused", exc_info=error)
-    return kind(Text(words, name=name))
+    return _told(kind(Text(words, name=place(url))))
+
+
+def _words_for(error: exc.SQLAlchemyError) -> "_Meaning":
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        return _SQLITE.get(code, (_ANYTHING, StorageError))
+    if (known := _POSTGRES.get(getattr(cause, "sqlstate", None) or "")) is not None:
+        return known
+    if isinstance(error, exc.OperationalError | exc.InterfaceError):
+        answer = str(cause)
+        return next((meaning for pattern, meaning in _REFUSALS if pattern.search(answer)), _AWAY)
+    return _ANYTHING, StorageError
+
+
+def disk_full(url: sa.URL) -> DatabaseBlockedError:
+    """What an operator must do where there is no room for what the database needs beside it."""
+    return _told(DatabaseBlockedError(Text(_FULL, name=place(url))))
+
+
+_TOLD_EVERY = 60.0
+_told_at: dict[str, float] = {}
+
+
+_Error = TypeVar("_Error", bound=StorageError)
+
+
+def _told(error: _Error) -> _Error:
+    """Tell the operator in the log, once a minute, what only they can change, while everybody waits for it."""
+    now, words = time.monotonic(), str(error)
+    if isinstance(error, DatabaseBlockedError) and now - _told_at.get(words, -_TOLD_EVERY) >= _TOLD_EVERY:
+        _told_at[words] = now
+        _log.warning("%s Until then, what can't be written is held and tried again.", words)
+    return error
 
 
 def ping(url: str) -> None:
@@ -238,13 +328,6 @@ def is_away(error: BaseException, url: sa.URL) -> bool:
     return isinstance(error, DatabaseAwayError)
 
 
-_REFUSES = ("28", "3D")
-"""Of the login, or of a database that there is none of: waiting helps neither."""
-
-_POSTGRES_BUSY = {"53300", "25006"}
-"""Too many connections, or a standby: both pass by themselves, the second when it is promoted."""
-
-_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _INCOMPLETE = template("{name:A} lacks tables of massgen-bot: run `massgen-bot migrate`.")
 _UNREACHABLE = template(
     "{name:A} does not answer, or refuses the login; check that it is running, and check DATABASE_URL."
@@ -253,23 +336,71 @@ _ANYTHING = template(
     "{name:A} failed; the program's log says why, and `massgen-bot audit verify` checks the runs in it."
 )
 _FULL = template("The disk with {name} is full; free some space, then try again.")
-_POSTGRES: Mapping[str, LiteralString] = {
-    "42P01": _INCOMPLETE,
-    "53100": _FULL,
-    "55P03": template("A table of {name} is locked; end the program that holds the lock, then try again."),
-    "53300": template(
-        "{name:A} accepts no more connections; raise max_connections there, or put a pooler in front of it."
+_REPLACED = template(
+    "{name:A} was replaced while this program was running, perhaps by a backup: stop every process of "
+    "massgen-bot, then follow `massgen-bot docs operations`."
+)
+_TOO_SLOW = template(
+    "{name:A} ended a transaction that took too long; raise idle_in_transaction_session_timeout for its user there."
+)
+_LOCKED = template("{name:A} is locked by another program; close that program, then try again.")
+_TOO_MANY = template(
+    "{name:A} accepts no more connections; raise max_connections there, or put a pooler in front of it."
+)
+_Meaning: TypeAlias = tuple[LiteralString, type[StorageError]]
+_AWAY: _Meaning = (_UNREACHABLE, DatabaseAwayError)
+_POSTGRES: Mapping[str, _Meaning] = {
+    "42P01": (_INCOMPLETE, StorageError),
+    "53100": (_FULL, DatabaseBlockedError),
+    "53200": (template("{name:A} is out of memory; give its server more."), DatabaseBlockedError),
+    "53300": (_TOO_MANY, DatabaseBlockedError),
+    "55P03": (
+        template("A table of {name} is locked; end the program that holds the lock, then try again."),
+        DatabaseAwayError,
     ),
-    "25006": template("{name:A} is a read-only standby; set DATABASE_URL to the primary."),
+    "57014": (
+        template("{name:A} canceled a statement that took too long; raise statement_timeout for its user there."),
+        DatabaseAwayError,
+    ),
+    "25006": (
+        template(
+            "{name:A} is read-only: set DATABASE_URL to the primary if it is a standby, otherwise make it writable."
+        ),
+        DatabaseBlockedError,
+    ),
+    "25P03": (_TOO_SLOW, DatabaseAwayError),
+    "25P04": (_TOO_SLOW, DatabaseAwayError),
 }
-_SQLITE: Mapping[int, LiteralString] = {
-    sqlite3.SQLITE_CANTOPEN: template("{name:A} can't be opened; make sure that its folder exists and is writable."),
-    sqlite3.SQLITE_BUSY: template("{name:A} is locked by another program; close that program, then try again."),
-    sqlite3.SQLITE_LOCKED: template("{name:A} is locked by another program; close that program, then try again."),
-    sqlite3.SQLITE_FULL: _FULL,
-    sqlite3.SQLITE_READONLY: template("{name:A} is read-only; make the file and its folder writable."),
-    sqlite3.SQLITE_NOTADB: template("{name:A} is not a database file; set DATABASE_URL to another file."),
-    sqlite3.SQLITE_CORRUPT: template("{name:A} is damaged; replace it with a backup."),
-    sqlite3.SQLITE_IOERR: template("The disk reports an error with {name}; check the disk."),
-    sqlite3.SQLITE_PERM: template("{name:A} can't be opened by this user; change its owner."),
+_REFUSALS: Sequence[tuple[re.Pattern[str], _Meaning]] = (
+    (re.compile("too many (clients|connections)|remaining connection slots"), (_TOO_MANY, DatabaseBlockedError)),
+    (
+        re.compile("authentication failed|no password|no pg_hba.conf entry|not permitted to log in|role .* not exist"),
+        (template("{name:A} refuses the login; check the user and password in DATABASE_URL."), DatabaseBlockedError),
+    ),
+    (
+        re.compile("database .* (does not exist|not currently accepting)"),
+        (template("{name:A} does not exist, or is closed; create it, or set DATABASE_URL."), DatabaseBlockedError),
+    ),
+)
+"""What a server says before there is a connection comes without a code, and in its own language: else `_AWAY`."""
+
+_SQLITE: Mapping[int, _Meaning] = {
+    sqlite3.SQLITE_CANTOPEN: (
+        template("{name:A} can't be opened; make sure that its folder exists and is writable."),
+        StorageError,
+    ),
+    sqlite3.SQLITE_BUSY: (_LOCKED, DatabaseAwayError),
+    sqlite3.SQLITE_LOCKED: (_LOCKED, DatabaseAwayError),
+    sqlite3.SQLITE_FULL: (_FULL, DatabaseBlockedError),
+    sqlite3.SQLITE_READONLY: (
+        template("{name:A} is read-only; make the file and its folder writable."),
+        StorageError,
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        template("{name:A} is not a database file; set DATABASE_URL to another file."),
+        StorageError,
+    ),
+    sqlite3.SQLITE_CORRUPT: (template("{name:A} is damaged; replace it with a backup."), StorageError),
+    sqlite3.SQLITE_IOERR: (template("The disk reports an error with {name}; check the disk."), StorageError),
+    sqlite3.SQLITE_PERM: (template("{name:A} can't be opened by this user; change its owner."), StorageError),
 }

@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from coordination.storage.database import UNPREPARED, open_engine, parse_url, plainly, require_file
+from coordination.storage.database import (
+    UNPREPARED,
+    notice_another_database,
+    open_engine,
+    parse_url,
+    plainly,
+    require_file,
+)
 from coordination.storage.schema import check, runs, worker_slots
 from coordination.storage.worker_leases import KEEPALIVE, slot_number
 
@@ -65,6 +72,7 @@ class DatabaseWatch:
             self._engine = sa.create_engine(
                 self._url, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args={**KEEPALIVE, **UNPREPARED}
             )
+            notice_another_database(self._engine)
 
     def ping(self) -> None:
         """Ask whether it answers, and has the tables that this program writes.

@@ -10,6 +10,7 @@ Nobody's clock is compared with another's: whoever looks counts how long it has 
 which nobody can beat, counts for nothing.
 """
 
+import errno
 import fcntl
 import os
 import platform
@@ -30,7 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
-from coordination.storage.database import describe_error, plainly
+from coordination.storage.database import describe_error, disk_full, notice_another_database, plainly
 from coordination.storage.schema import outages, worker_slots
 from coordination.text import Text, template
 
@@ -144,14 +145,20 @@ class FileLocks:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             handle = os.open(self._folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise disk_full(self._database.url) from error
             raise StorageError(
                 Text("The folder {folder} can't be used; make it writable.", folder=self._folder)
             ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             os.close(handle)
-            return False
+            if isinstance(error, BlockingIOError):
+                return False
+            raise StorageError(
+                Text("Files in {folder} can't be locked; put the database on a local disk.", folder=self._folder)
+            ) from error
         self._held[number] = handle
         return True
 
@@ -193,6 +200,7 @@ class AdvisoryLocks:
         self._engine = sa.create_engine(
             url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT", connect_args=KEEPALIVE
         )
+        notice_another_database(self._engine)
         self._connection: sa.Connection | None = None
         self._pid = self._former = 0
         self._held: set[int] = set()

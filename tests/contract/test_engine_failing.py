@@ -12,8 +12,10 @@ import pytest
 
 from coordination.engine import dbos_recovery
 from coordination.engine.dbos_recovery import Failures
-from coordination.errors import CoordinationError, StorageError
+from coordination.errors import CoordinationError, LogLostError, StorageError
+from coordination.ports import Job
 from coordination.storage.database import OLDEST_SQLITE, open_engine, parse_url, refuse_old_sqlite, teach
+from coordination.text import Text
 from tests.contract.engines import Hands, a_job, dbos_bench
 from tests.databases import sqlite_url
 from tests.e2e.program import Program
@@ -81,6 +83,21 @@ async def test_a_job_that_fails_again_and_again_is_told_to_who_waits_for_its_run
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(2 * SOON):
                     await bench.engine.stuck(SOON, other)
+
+
+async def test_a_job_whose_log_lost_events_is_not_begun_again_and_told_to_who_waits_for_it(tmp_path: Path) -> None:
+    begun: list[Job] = []
+
+    async def perform(job: Job) -> None:
+        begun.append(job)
+        raise LogLostError(Text("lost"))
+
+    async with dbos_bench(sqlite_url(tmp_path), 3) as bench, bench.engine.running(perform):
+        await bench.submit(a_job("A"))
+        with pytest.raises(LogLostError):
+            async with asyncio.timeout(60):
+                await bench.engine.stuck(SOON, "A")
+    assert begun == [a_job("A")]
 
 
 def test_failures_count_only_in_a_row_and_only_as_long_as_they_last() -> None:

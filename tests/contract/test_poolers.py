@@ -14,7 +14,7 @@ from sqlalchemy import exc
 from coordination.domain.transitions import evolve
 from coordination.engine import dbos_engine
 from coordination.engine.dbos_engine import DbosEngine
-from coordination.errors import DatabaseAwayError, StorageError
+from coordination.errors import DatabaseAwayError, DatabaseBlockedError, StorageError
 from coordination.storage import schema
 from coordination.storage.database import describe_error, parse_url
 from coordination.storage.overview import DatabaseWatch
@@ -91,9 +91,13 @@ def test_who_watches_health_prepares_no_statement_that_a_pooler_would_lose(poole
 @pytest.mark.parametrize(
     ("error", "words", "kind"),
     [
-        (psycopg.errors.DiskFull(), "The disk with the database log at db is full;", StorageError),
-        (psycopg.errors.TooManyConnections(), "accepts no more connections", DatabaseAwayError),
-        (psycopg.errors.ReadOnlySqlTransaction(), "is a read-only standby", DatabaseAwayError),
+        (psycopg.errors.DiskFull(), "The disk with the database log at db is full;", DatabaseBlockedError),
+        (psycopg.errors.TooManyConnections(), "accepts no more connections", DatabaseBlockedError),
+        (
+            psycopg.errors.ReadOnlySqlTransaction(),
+            "is read-only: set DATABASE_URL to the primary",
+            DatabaseBlockedError,
+        ),
         (psycopg.errors.AdminShutdown(), "does not answer", DatabaseAwayError),
     ],
     ids=lambda value: type(value).__name__,

@@ -16,16 +16,17 @@ from typing_extensions import override
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.ballot import Ballot
+from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Refusal, RunAction
 from coordination.domain.states import RunState
 from coordination.domain.transitions import Recorded, evolve, replay
-from coordination.errors import DatabaseAwayError, RefusedError
+from coordination.errors import DatabaseAwayError, LogLostError, RefusedError
 from coordination.execution import _advance  # one step, for what comes between two of them
 from coordination.ports import Job, ToolOutput
 from coordination.run_writer import RunMoved, RunTurns, RunWriter
 from coordination.text import Text
 from tests.builders import ALICE, MALLORY, REQUESTER, START, a_request
-from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes
+from tests.fakes import FakeClock, MemoryLog, PlayedModel, answers, says, votes, well
 from tests.service.service_harness import ServiceHarness
 
 RUN = "RUN1"
@@ -279,6 +280,27 @@ async def test_what_is_told_while_the_database_is_away_is_written_once_when_it_i
     assert log.outages == []
     agents = [each.event.agent for each in log.events[RUN] if isinstance(each.event, e.AgentTold)]
     assert agents == [1, 2, 3]
+
+
+@pytest.mark.parametrize("left", [1, 2])
+async def test_nothing_goes_on_from_a_log_that_has_lost_what_was_written_to_it(left: int) -> None:
+    """As after a failover to a standby that had not got the newest commits."""
+    log = MemoryLog()
+    harness = ServiceHarness(
+        PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted.")), log=log
+    )
+    run, state = await harness.planned()
+    await harness.people.approve(run, state.plan.digest, ALICE)
+
+    def happens(call: PlannedCall) -> ToolOutput:
+        del log.events[run][-left:]
+        return well(call)
+
+    harness.world.behaviours = [happens]
+    async with asyncio.timeout(10):
+        with pytest.raises(LogLostError, match="cancel it if one of its calls has run"):
+            await harness.work()
+    assert len(harness.world.done) == 1
 
 
 @pytest.mark.parametrize("first", ["before", "after"])

@@ -13,6 +13,7 @@ from coordination.errors import (
     ConfigError,
     ConflictError,
     DatabaseAwayError,
+    DatabaseBlockedError,
     RefusedError,
     RunNotFoundError,
     StorageError,
@@ -63,6 +64,7 @@ def test_whoever_chats_is_never_told_where_the_database_is_nor_how_it_is_set() -
     assert said(error_card(DatabaseAwayError(words))).startswith("I can't reach my database right now")
     broken = said(error_card(StorageError(Text("The disk with the database file /data/bot.sqlite is full."))))
     assert broken.startswith("My database isn't working")
+    assert said(error_card(DatabaseBlockedError(words))) == broken
     assert "/data" not in broken
     with speaking(GERMAN):
         assert said(error_card(DatabaseAwayError(words))).startswith("Meine Datenbank ist gerade nicht erreichbar")
