@@ -1,5 +1,6 @@
 """What the pages tell people to type, open or set is there."""
 
+import html
 import re
 import runpy
 import shutil
@@ -11,7 +12,8 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from bot.i18n import LANGUAGES
+from bot.i18n import ENGLISH, LANGUAGES
+from bot.telemetry import metrics
 from bot.terminal.cli import app
 from coordination.config import load
 from tests.texts import texts_of
@@ -20,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = [*PAGES, *sorted((ROOT / "configs").glob("*.yaml")), ROOT / "Procfile", ROOT / "Makefile"]
 FOLDERS = ("bot", "configs", "coordination", "docs", "requirements", "scripts", "tests")
+WRITTEN = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
 COMMAND = re.compile(r"massgen-bot((?: +[a-z][a-z-]*| +--?[a-z-]+)+)")
 
 
@@ -62,6 +65,15 @@ def unknown_in(words: list[str]) -> list[str]:
     return unknown
 
 
+def options_of(group: TyperGroup) -> Iterator[str]:
+    """The options of a group, and of every command below it."""
+    for each in (group, *group.commands.values()):
+        for parameter in each.params:
+            yield from (*parameter.opts, *parameter.secondary_opts)
+        if isinstance(each, TyperGroup) and each is not group:
+            yield from options_of(each)
+
+
 def helps_of(group: TyperGroup) -> Iterator[str]:
     """The help of every command below this one."""
     for each in group.commands.values():
@@ -83,7 +95,57 @@ def test_a_command_that_does_not_exist_would_be_noticed() -> None:
     assert unknown_in(["discord", "sync", "--server"]) == ["--server"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=ids)
+def headings_in(page: Path) -> set[str]:
+    """What can follow the `#` in a link to this page: as GitHub makes it from a heading."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def lost_links_in(page: Path) -> list[str]:
+    """The links to a heading that is not there, of this page or of another one."""
+    targets = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+    return [
+        f"{name}#{anchor}"
+        for name, anchor in targets
+        if anchor not in headings_in(page.parent / name if name else page)
+    ]
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=ids)
+def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
+    assert lost_links_in(page) == []
+
+
+def test_a_link_to_no_heading_would_be_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# One\n```\n# no heading\n```\n[a](#one) [b](#no-heading) [c](page.md#two)\n", encoding="utf-8")
+    assert lost_links_in(page) == ["#no-heading", "page.md#two"]
+
+
+@pytest.mark.parametrize("page", WRITTEN[:-1], ids=ids)  # the changelog also names what was taken out
+def test_every_option_that_is_named_by_itself_is_one_of_some_command(page: Path) -> None:
+    named = set(re.findall(r"`(--[a-z][a-z-]*)[^`]*`", page.read_text(encoding="utf-8")))
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    assert named - {"--help"} - set(options_of(command)) == set()
+
+
+def test_operations_lists_every_metric_and_no_other() -> None:
+    table = re.findall(
+        r"^\| `(massgen_bot_\w+)` \|", (ROOT / "docs/operations.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert sorted(table) == sorted(each.name for each in vars(metrics).values() if isinstance(each, metrics.Metric))
+
+
+def test_the_picture_of_a_terminal_has_the_words_of_today() -> None:
+    rows = re.findall(r">([^<>]+)</text>", (ROOT / "docs/demo.svg").read_text(encoding="utf-8"))
+    shown = html.unescape("".join(rows)).replace("\xa0", " ")
+    parts = ENGLISH.text("card.asked_by", who="rita"), ENGLISH.text("card.config", config="demo")
+    assert [text for text in (ENGLISH.text("status.decide"), *parts) if text not in shown] == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=ids)
 def test_every_file_that_is_named_or_linked_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     linked = [page.parent / target for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text)]
