@@ -191,7 +191,7 @@ class ToolRow:
 class Checked:
     """What was found. `diagnostics` are rules that fit no tool: a run would refuse to start.
 
-    `quorums` are those whose approval single calls need. `absent` are the optional servers that can't be used, `last_lines` what they wrote last.
+    `quorums` are those whose approval single calls need, `barred_alone` the calls that rules let nobody approve alone. `absent` are the optional servers that can't be used, `last_lines` what they wrote last.
     """
 
     at: datetime
@@ -200,6 +200,7 @@ class Checked:
     policy: Policy
     warnings: tuple[Text, ...]
     quorums: tuple[Quorum, ...] = ()
+    barred_alone: tuple[str, ...] = ()
     tools: tuple[ToolRow, ...] = ()
     diagnostics: tuple[Text, ...] = ()
     absent: tuple[str, ...] = ()
@@ -297,6 +298,11 @@ async def _read(environment: Environment, settings: Settings) -> Checked:
         servers=tuple(server.name for server in settings.servers),
         policy=profile.policy,
         quorums=quorums_in(profile),
+        barred_alone=tuple(
+            dict.fromkeys(
+                each.match for agent in settings.agents for each in agent.rules if each.needs.bars_break_glass
+            )
+        ),
         warnings=(*settings.warnings, *_unknown_models(settings), *_without_servers(settings)),
         costs=costs,
         whole_cost=run_ceiling(settings, costs),

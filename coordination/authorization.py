@@ -8,7 +8,7 @@ from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.plan import Plan
 from coordination.domain.policy import Authors, Person, Policy, Refusal, RunAction, judge, judge_stop, leaves_nobody
-from coordination.domain.quorums import Quorum
+from coordination.domain.quorums import NOTHING, Quorum
 from coordination.domain.states import RunState
 from coordination.text import Text
 
@@ -137,14 +137,6 @@ _FIXED: Mapping[Refusal, Text] = {
         "and no "
         "rule of its calls may say grants: false."
     ),
-    Refusal.NO_BREAK_GLASS: Text(
-        "Nobody can use break-glass on this plan: the operator must set approval.break_glass in the configuration, and no "
-        "rule of its calls may say break_glass: false."
-    ),
-    Refusal.OWN_BREAK_GLASS: Text(
-        "You requested this plan, or it follows what you said, so someone else must use break-glass. The operator can "
-        "allow it with requester: true under approval.break_glass."
-    ),
     Refusal.NOT_APPROVED: Text("You have not approved this plan, so there is nothing to withdraw."),
     Refusal.DENIED_NOW: Text(
         "The current rules forbid a call in this plan, so it can't run. Request changes, or reject it."
@@ -207,6 +199,7 @@ def message(refusal: Refusal, state: RunState) -> Text:
         Refusal.NOTHING_TO_CANCEL: _nothing_to_cancel(state),
         **_FIXED,
         **_counted(policy, names),
+        **_alone(state),
         Refusal.NOT_ASKED: Text(
             "The agents are asking {requester}, who made the request: only they can answer.", requester=requester
         ),
@@ -215,6 +208,31 @@ def message(refusal: Refusal, state: RunState) -> Text:
         ),
     }
     return sentences[refusal]
+
+
+def _alone(state: RunState) -> Mapping[Refusal, Text]:
+    """The sentences about break-glass: what bars it, and who could change that."""
+    needs = state.plan.needs if isinstance(state, s.AwaitingDecision | s.Executing | s.NeedsHuman) else NOTHING
+    nobody = Text(
+        "Nobody can use break-glass on this plan: the operator must name people under approval.break_glass in the "
+        "configuration."
+    )
+    barred = Text(
+        "Nobody can use break-glass on this plan, because the rules for its calls say break_glass: false. The people "
+        "whom it needs must approve it."
+    )
+    own = Text(
+        "You requested this plan, or it follows what you said, so someone else must use break-glass. The operator can "
+        "allow it with requester: true under approval.break_glass."
+    )
+    own_by_rule = Text(
+        "You requested this plan, or it follows what you said, so someone else must use break-glass: a rule for its "
+        "calls says requester: false or author: false."
+    )
+    return {
+        Refusal.NO_BREAK_GLASS: barred if needs.bars_break_glass else nobody,
+        Refusal.OWN_BREAK_GLASS: own_by_rule if needs.bars_requester or needs.bars_author else own,
+    }
 
 
 def _counted(policy: Policy, names: Text) -> Mapping[Refusal, Text]:

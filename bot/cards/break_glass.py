@@ -1,6 +1,6 @@
 """Break-glass as people see it: the window, the notice in the channel, and the line that stays on the card."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bot.cards.parts import asked_by, mention, names_of, people, places, plain, title
 from bot.cards.run_view import BreakGlassUse, RunView
@@ -10,18 +10,25 @@ from bot.message import Alert, Card, FormField, Option, Paragraph, RichText, Sev
 from coordination.domain.break_glass import LONGEST_REASON
 from coordination.domain.plan import Plan, short
 from coordination.domain.policy import Policy
-from coordination.domain.quorums import Quorum
 from coordination.errors import RefusedError
 
 _CONFIRMED = "alone"
+_MATCHES = 200
 
 
-def may_break_glass(policy: Policy) -> list[RichText]:
-    """Who may approve alone; nothing where the rules let nobody."""
+def may_break_glass(policy: Policy, barred: Sequence[str] = ()) -> list[RichText]:
+    """Who may approve alone, and whether also what they asked for or shaped; nothing where the rules let nobody.
+
+    `barred` are the patterns of calls that rules let nobody approve alone.
+    """
     rule = policy.break_glass
     if rule is None:
         return []
-    return [catalog.rich("needs.break_glass", names=names_of(Quorum(roles=rule.roles, users=rule.users)))]
+    key = "needs.break_glass_own" if rule.allow_requester else "needs.break_glass"
+    lines = [catalog.rich(key, names=names_of(rule.people))]
+    if barred:
+        lines.append(catalog.rich("needs.break_glass_barred", matches=one_line(", ".join(barred), _MATCHES)))
+    return lines
 
 
 def break_glass_form(plan: Plan) -> TextForm:

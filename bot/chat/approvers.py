@@ -229,8 +229,7 @@ def quorums_in(profile: RunProfile) -> tuple[Quorum, ...]:
 def named_in(profile: RunProfile) -> tuple[Quorum, ...]:
     """Everybody who is named besides the approvers of any plan: by the rules for tools, and for break-glass."""
     rule = profile.policy.break_glass
-    alone = () if rule is None else (Quorum(roles=rule.roles, users=rule.users),)
-    return (*quorums_in(profile), *alone)
+    return quorums_in(profile) if rule is None else (*quorums_in(profile), rule.people)
 
 
 def renamed(profile: RunProfile, name: Callable[[str, str], str]) -> RunProfile:

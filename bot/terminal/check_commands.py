@@ -96,7 +96,7 @@ def _summary(console: Console, checked: Checked) -> Table:
         catalog.text(_state_of(server, checked), server=visible(server)) for server in checked.servers
     ]
     routes = routed(replace(checked.policy, quorums=checked.quorums))
-    lines = (approvers(checked.policy), *may_break_glass(checked.policy), *routes)
+    lines = (approvers(checked.policy), *may_break_glass(checked.policy, checked.barred_alone), *routes)
     rows = {
         "agents": [f"{visible(agent.name)} ({one_line(agent.model, 60)})" for agent in checked.agents],
         "servers": servers or [catalog.text("check.no_servers")],

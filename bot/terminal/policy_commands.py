@@ -1,9 +1,11 @@
 """`policy explain` and `policy test`: what the rules of a configuration say of a call, before any agent makes it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.cards.break_glass import may_break_glass
 from bot.cards.error_messages import plain_text
 from bot.cards.parts import places
 from bot.cards.text import visible
@@ -16,6 +18,7 @@ from coordination.clock import SystemClock
 from coordination.config import load, read_operator_policy
 from coordination.domain.canonical_json import parse
 from coordination.domain.conditions import Condition
+from coordination.domain.policy import Authors, Policy, Refusal, RunAction, judge
 from coordination.domain.quorums import Needs, Quorum
 from coordination.domain.tool_rules import Effect, IfFromRead
 from coordination.errors import InvalidJsonError
@@ -54,8 +57,9 @@ def policy_explain(
         known = ", ".join(sorted({each.name for each in settings.servers})) or "-"
         context.print_error(catalog.text("policy.no_server", tool=visible(tool), servers=visible(known)))
         return Exit.USAGE
+    policy = settings.profile().policy
     for each in found:
-        for line in _explained(tool, each):
+        for line in _explained(tool, each, _alone(each, policy, call)):
             context.print_line(line)
     return Exit.DONE
 
@@ -71,14 +75,41 @@ def policy_test(context: CliContext, file: str) -> Exit:
     return Exit.FAILED if missed else Exit.DONE
 
 
-def _explained(tool: str, found: Explanation) -> list[str]:
+def _explained(tool: str, found: Explanation, alone: Sequence[str]) -> list[str]:
     agents = visible(", ".join(found.agents))
     head = catalog.text("policy.effect", tool=visible(tool), agents=agents, effect=found.effect.value)
     lines = [head, f"  {catalog.text(f'policy.means_{found.effect.value}')}"]
-    lines += [f"  {line}" for line in (*_needed(found.needs), *_if_from_read(found.if_from_read))]
+    lines += [f"  {line}" for line in (*_needed(found.needs), *_if_from_read(found.if_from_read), *alone)]
     for step in found.steps:
         lines += _looked_at(step)
     return lines if found.steps else [*lines, f"  {catalog.text('policy.no_rule')}"]
+
+
+def _alone(found: Explanation, policy: Policy, call: Call) -> list[str]:
+    """Who could approve a plan with such a call alone in an emergency, and whether its requester could; or what bars it."""
+    if found.effect is not Effect.ASK or policy.break_glass is None:
+        return []
+    if found.needs.bars_break_glass:
+        rules = ", ".join(dict.fromkeys(step.rule.source for step in found.steps if step.rule.needs.bars_break_glass))
+        return [catalog.text("policy.bars_break_glass", rules=visible(rules))]
+    with_needs = policy.with_needs(found.needs)
+    lines = [f"{plain_text(line)}." for line in may_break_glass(with_needs)]
+    by = call.context.requester
+    if by is not None and by.id:
+        refusal = judge(
+            with_needs,
+            RunAction.BREAK_GLASS,
+            by=by,
+            authors=Authors(requester=by),
+            approvals=(),
+            at=datetime.min.replace(tzinfo=UTC),
+            expires_at=datetime.max.replace(tzinfo=UTC),
+        )
+        lines.append(catalog.text(_OF_ONESELF.get(refusal, "policy.alone_not"), user=visible(by.id)))
+    return lines
+
+
+_OF_ONESELF: Mapping[Refusal | None, str] = {None: "policy.alone_may", Refusal.OWN_BREAK_GLASS: "policy.alone_own"}
 
 
 def _needed(needs: Needs) -> list[str]:
@@ -94,8 +125,6 @@ def _needed(needs: Needs) -> list[str]:
         lines.append(catalog.text("policy.bars_author"))
     if needs.bars_grants:
         lines.append(catalog.text("policy.bars_grants"))
-    if needs.bars_break_glass:
-        lines.append(catalog.text("policy.bars_break_glass"))
     if needs.per_plan:
         lines.append(catalog.text("policy.per_plan", most=min(most for _, most in needs.per_plan)))
     if needs.per_day:

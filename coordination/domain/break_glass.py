@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from coordination.domain.canonical_json import Json
-from coordination.domain.quorums import Member, Needs
+from coordination.domain.quorums import Member, Needs, Quorum
 
 LONGEST_REASON = 1_000
 """Characters of the reason."""
@@ -27,9 +27,14 @@ class BreakGlass:
     users: tuple[str, ...] = ()
     allow_requester: bool = False
 
+    @property
+    def people(self) -> Quorum:
+        """One of those whom it names."""
+        return Quorum(roles=self.roles, users=self.users)
+
     def names(self, person: Member) -> bool:
         """Whether the person is one of those."""
-        return person.id in self.users or not set(self.roles).isdisjoint(person.roles)
+        return not self.people.is_open and self.people.names(person)
 
     def stricter(self, now: "BreakGlass | None") -> "BreakGlass | None":
         """What is left where another rule holds as well: whom both name; None: nobody."""
@@ -56,7 +61,7 @@ class BreakGlass:
     @property
     def or_nothing(self) -> "BreakGlass | None":
         """The same; None where nobody is named."""
-        return self if self.roles or self.users else None
+        return None if self.people.is_open else self
 
     def as_json(self) -> Json:
         """As it enters a plan's digest."""

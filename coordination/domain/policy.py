@@ -228,7 +228,7 @@ class Policy:
     def alone(self) -> "Policy":
         """This rule for whoever approves alone in an emergency, if there is anybody."""
         rule = self.break_glass
-        return self if rule is None else self.only(Quorum(roles=rule.roles, users=rule.users))
+        return self if rule is None else self.only(rule.people)
 
     def with_needs(self, needs: Needs) -> "Policy":
         """This rule for a plan with calls that need this besides."""

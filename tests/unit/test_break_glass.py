@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from coordination.authorization import message
 from coordination.config import parse, with_operator_policy
 from coordination.domain import events as e
 from coordination.domain import states as s
@@ -202,6 +203,18 @@ def test_a_call_that_bars_it_bars_it_for_its_plan_and_no_log_may_say_otherwise()
     assert OPS.with_needs(barred.needs).break_glass is None
     with pytest.raises(IllegalTransition, match="leaves out"):
         awaiting(OPS, barred)
+
+
+def test_a_refusal_says_what_bars_it_and_who_could_change_that() -> None:
+    def why(refusal: Refusal, needs: Needs = Needs()) -> str:  # noqa: B008 - a value like any other
+        lets = replace(OPS, break_glass=replace(ALONE, allow_requester=True))
+        return str(message(refusal, awaiting(lets.with_needs(needs), replace(CALL, needs=needs))))
+
+    assert "must name people under approval.break_glass" in why(Refusal.NO_BREAK_GLASS)
+    assert "say break_glass: false" in why(Refusal.NO_BREAK_GLASS, Needs(bars_break_glass=True))
+    assert "with requester: true under approval.break_glass" in why(Refusal.OWN_BREAK_GLASS)
+    for needs in (Needs(bars_requester=True), Needs(bars_author=True)):
+        assert "a rule for its calls says requester: false or author: false" in why(Refusal.OWN_BREAK_GLASS, needs)
 
 
 @pytest.mark.parametrize("needs", [Needs(bars_requester=True), Needs(bars_author=True)])

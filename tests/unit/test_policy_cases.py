@@ -101,6 +101,48 @@ def test_whom_and_what_a_call_needs_is_explained(tmp_path: Path) -> None:
     ]
 
 
+GLASS = PAYS + (
+    "  - {match: bank.close, effect: ask, break_glass: false}\n"
+    "  - {match: bank.open, effect: ask, requester: false}\n"
+    "approval: {break_glass: {roles: [on-call], users: [U9], requester: true}}\n"
+)
+MAY = "  In an emergency, on-call, U9 can approve alone (break-glass), even their own requests."
+MAY_NOT = "  In an emergency, on-call, U9 can approve alone (break-glass), unless they requested or shaped the plan."
+
+
+@pytest.mark.parametrize(
+    ("tool", "user", "roles", "expected"),
+    [
+        ("bank.wait", "", (), [MAY]),
+        ("bank.wait", "U1", ("on-call",), [MAY, "  U1 could, even for this request of their own."]),
+        ("bank.wait", "U9", (), [MAY, "  U9 could, even for this request of their own."]),
+        ("bank.wait", "U1", ("ops",), [MAY, "  U1 is not one of them."]),
+        ("bank.close", "U9", (), ["  Nobody can approve it alone (break-glass): tools[2] bars it."]),
+        ("bank.open", "U9", (), [MAY_NOT, "  U9 could not, because the request is their own: that takes"]),
+    ],
+)
+def test_who_may_approve_alone_and_who_may_not_is_explained(
+    tool: str, user: str, roles: tuple[str, ...], expected: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "ops.yaml").write_text(GLASS)
+    context, config = here(), str(tmp_path / "ops.yaml")
+    assert policy_explain(context, config, tool=tool, arguments="{}", user=user, roles=roles, place="") is Exit.DONE
+    lines = [line for line in said(context) if "alone" in line or line.startswith("  U")]
+    assert len(lines) == len(expected)
+    assert all(line.startswith(words) for line, words in zip(lines, expected, strict=True))
+
+
+def test_nothing_is_said_of_approving_alone_where_nobody_is_asked_or_named(tmp_path: Path) -> None:
+    (tmp_path / "ops.yaml").write_text(GLASS)
+    (tmp_path / "none.yaml").write_text(PAYS)
+    for config, arguments, roles in (("ops.yaml", '{"amount": 5}', ["ops"]), ("none.yaml", "{}", ["on-call"])):
+        context = here()
+        policy_explain(
+            context, str(tmp_path / config), tool="bank.pay", arguments=arguments, user="U1", roles=roles, place=""
+        )
+        assert "break-glass" not in " ".join(said(context))
+
+
 def test_a_case_may_say_whose_approval_a_call_needs(tmp_path: Path) -> None:
     (tmp_path / "ops.yaml").write_text(PAYS)
     file = tmp_path / "cases.yaml"
