@@ -67,77 +67,84 @@ class Environment(BaseModel):
         RawText,
         _chat(
             "MASSGEN_BOT_CONFIGS",
-            "The folder of [configurations](configuration.md), read again for each run. A file `ops.yaml` is called `ops`; "
-            "names are of `a-z`, `0-9`, `-` and `_`. Default: `configs` in the working folder or, where there is none, "
-            "those that come with the program.",
+            "The folder of [configurations](configuration.md), read again for each run. The file `ops.yaml` "
+            "is the configuration `ops`; names consist of `a-z`, `0-9`, `-` and `_`. Default: `configs` in "
+            "the working folder or, if there is none, the configurations that come with the program.",
         ),
     ] = ""
     operator_policy: Annotated[
-        RawText, _other("MASSGEN_BOT_POLICY", "A file of [rules over all](policy.md#rules-over-every-configuration).")
+        RawText,
+        _other(
+            "MASSGEN_BOT_POLICY",
+            "A file of [rules over every configuration](policy.md#rules-over-every-configuration).",
+        ),
     ] = ""
     config: Annotated[
         RawText,
         _chat(
             "MASSGEN_BOT_CONFIG",
-            "The name of the one that holds where administrators set none. Without it, and with more than one to choose "
-            "from, an administrator must choose.",
+            "The configuration that applies where administrators have not set one. Without it, and with more"
+            " than one to choose from, an administrator must choose.",
         ),
     ] = ""
     allowed_configs_text: Annotated[
         RawText,
         _chat(
             "MASSGEN_BOT_ALLOWED_CONFIGS",
-            "Which may be used where: `discord:123=ops,demo; slack:-:T1=ops; *=demo`, by tenant; `*` is every tenant that "
-            "is not named. Default: all of them, everywhere.",
+            "Which configurations each tenant can use: `discord:123=ops,demo; slack:-:T1=ops; *=demo`. `*` "
+            "stands for every tenant that is not listed. Default: all of them, everywhere.",
         ),
     ] = ""
     member_configs_text: Annotated[
         RawText,
         _chat(
             "MASSGEN_BOT_MEMBER_CONFIGS",
-            "Which of these members may ask for by name, where no administrator has said so: written the same way, and "
-            "`*` in the place of names is all of them. Default: only the one that holds there. Administrators may name "
-            "any.",
+            "Which of these members can name in a request, unless an administrator has set it. Same format; "
+            "`*` in place of names means all. Default: only the one that applies there. Administrators can "
+            "name any.",
         ),
     ] = ""
     admins: Annotated[
         RawText,
         _chat(
             "MASSGEN_BOT_ADMINS",
-            "People who may do what administrators may, besides those whom the chat itself calls so: `discord:123/42, "
-            "slack:-:T1/U1`, tenant and account. Slack also takes `T1/U1` and `U1`.",
+            "People with the permissions of administrators, in addition to those who are administrators in "
+            "the chat: `discord:123/42, slack:-:T1/U1` (tenant and account). For Slack, `T1/U1` and `U1` "
+            "work too.",
         ),
     ] = ""
     runs_at_once: Annotated[
-        RawText, _chat("MASSGEN_BOT_RUNS_AT_ONCE", "Runs that one tenant may have under way at once. Default 10.")
+        RawText, _chat("MASSGEN_BOT_RUNS_AT_ONCE", "How many runs a tenant can have in progress at once. Default 10.")
     ] = ""
     runs_waiting: Annotated[
-        RawText, _chat("MASSGEN_BOT_RUNS_WAITING", "Plans that may wait for approval in one tenant. Default 100.")
+        RawText, _chat("MASSGEN_BOT_RUNS_WAITING", "How many plans can wait for approval in a tenant. Default 100.")
     ] = ""
     runs_at_once_each: Annotated[
         RawText,
         _chat(
             "MASSGEN_BOT_RUNS_AT_ONCE_EACH",
-            "Runs of them that one person may have under way. Default: half, rounded up.",
+            "How many of the runs in progress can be one person's. Default: half, rounded up.",
         ),
     ] = ""
     runs_per_hour: Annotated[
-        RawText, _chat("MASSGEN_BOT_RUNS_PER_HOUR", "Runs that one person may ask for within an hour. Default 30.")
+        RawText, _chat("MASSGEN_BOT_RUNS_PER_HOUR", "How many runs a person can request per hour. Default 30.")
     ] = ""
-    threads: Annotated[RawText, _chat("MASSGEN_BOT_THREADS", "`no`: no stories in threads. Default `yes`.")] = ""
+    threads: Annotated[
+        RawText, _chat("MASSGEN_BOT_THREADS", "`no` turns off the timelines in threads. Default `yes`.")
+    ] = ""
     drain_text: Annotated[
         RawText,
         _chat(
             "MASSGEN_BOT_DRAIN_SECONDS",
-            "How long approved calls that are under way may go on after SIGTERM, from 0 to 3600: "
-            "[deploys](operations.md#deploys). Default: 25.",
+            "How long approved calls in progress may continue after SIGTERM, from 0 to 3600 "
+            "([deploys](operations.md#deploys)). Default 25.",
         ),
     ] = ""
     otlp_endpoint: Annotated[
         RawText,
         _chat(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "With the extra `otel`: where traces and metrics go, such as `http://collector:4318` "
+            "Where traces and metrics are sent, such as `http://collector:4318`; needs the extra `otel` "
             "([traces](operations.md#traces)). Default: nowhere.",
         ),
     ] = ""
@@ -145,38 +152,41 @@ class Environment(BaseModel):
         RawText,
         _chat(
             "MASSGEN_BOT_LOG_LEVEL",
-            "`debug`, `info`, `warning` or `error`: what of this program goes to its [log](operations.md#logs); of libraries "
-            "never less than warnings. Default: `warning`.",
+            "The least severe messages of this program in the [log](operations.md#logs): `debug`, `info`, "
+            "`warning` or `error`. Libraries never log less severe messages than warnings. Default "
+            "`warning`.",
         ),
     ] = ""
     language: Annotated[
         RawText,
         _chat(
             "MASSGEN_BOT_LANGUAGE",
-            "`en` or `de`: what cards and threads are written in, everywhere. Without it: [as the place does](#language).",
+            "`en` or `de`: the language of cards and threads, everywhere. Without it, [the language of the "
+            "place](#language).",
         ),
     ] = ""
     database: Annotated[
         SecretStr,
         _chat(
             "DATABASE_URL",
-            "Where runs, cards and settings are kept: `sqlite:///FILE` or `postgresql://…`. Default: a SQLite file in the "
-            "state folder.",
+            "Where runs, cards and settings are stored: `sqlite:///FILE` or `postgresql://…`. Default: a "
+            "SQLite file in the state folder.",
         ),
     ] = NONE
     direct_database: Annotated[
         SecretStr,
         _chat(
             "DATABASE_DIRECT_URL",
-            "The same database past a pooler, where `DATABASE_URL` leads to one (PgBouncer): for locks, news and `migrate`. "
-            "See [operations](operations.md#postgresql). Default: `DATABASE_URL`.",
+            "If `DATABASE_URL` leads to a pooler (PgBouncer): the same database without the pooler, for "
+            "locks, notifications and `migrate` ([PostgreSQL](operations.md#postgresql)). Default: "
+            "`DATABASE_URL`.",
         ),
     ] = NONE
     state: Annotated[
         RawText,
         _chat(
             STATE_VARIABLE,
-            "The state folder. Default: `massgen-bot` in `$XDG_STATE_HOME`, or in `~/.local/state`.",
+            "The state folder. Default: `massgen-bot` in `$XDG_STATE_HOME` or in `~/.local/state`.",
         ),
     ] = ""
 
@@ -184,45 +194,47 @@ class Environment(BaseModel):
         RawText,
         _other(
             "MASSGEN_BOT_ANCHOR_FOLDER",
-            "A folder that gets an [anchor](audit.md) of all logs once a day. Have it lie where whoever can write the database can't.",
+            "A folder in which an [anchor](audit.md#what-it-cant-tell) of all logs is written once a day. "
+            "Use a location that nobody who can write to the database can write to.",
         ),
     ] = ""
     anchor_server: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_ANCHOR_TSA",
-            "A time stamp server (RFC 3161), such as `http://tsa.example.org`, that [stamps](audit.md#time-stamps) each of "
-            "these anchors.",
+            "A time stamp server (RFC 3161), such as `http://tsa.example.org`, that "
+            "[stamps](audit.md#time-stamps) each anchor.",
         ),
     ] = ""
     anchor_channels: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_ANCHOR_CHANNEL",
-            "A channel that gets the [digest](audit.md#digests-in-a-channel) of each of these anchors: `discord:123/456` or "
-            "`slack:-:T1/C1`, tenant and channel; several with commas.",
+            "A channel in which the [digest](audit.md#digests-in-a-channel) of each anchor is posted: "
+            "`discord:123/456` or `slack:-:T1/C1` (tenant and channel). Separate several with commas.",
         ),
     ] = ""
     job_connections: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_JOB_CONNECTIONS",
-            "How many connections to PostgreSQL the jobs of one worker share at most, from 4 to 100: "
-            "[connections](operations.md#postgresql). Default 10.",
+            "How many connections to PostgreSQL the jobs of one worker can use, from 4 to 100 "
+            "([connections](operations.md#postgresql)). Default 10.",
         ),
     ] = ""
     read_connections: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_READ_CONNECTIONS",
-            "How many connections reads of runs share at most in one process, from 1 to 100. Default 4.",
+            "How many connections one process can use to read runs, from 1 to 100. Default 4.",
         ),
     ] = ""
     worker_deliberations: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_WORKER_DELIBERATIONS",
-            "How many runs one worker plans at once: [who waits for whom](operations.md#who-waits-for-whom). Default 128.",
+            "How many runs one worker plans at once ([who waits for "
+            "whom](operations.md#who-waits-for-whom)). Default 128.",
         ),
     ] = ""
     worker_executions: Annotated[
@@ -233,49 +245,59 @@ class Environment(BaseModel):
         RawText,
         _other(
             "MASSGEN_BOT_TENANT_DELIBERATIONS",
-            "How many runs of one tenant are planned at once, in all workers together. Default: three quarters of what "
-            "each worker may.",
+            "How many runs of one tenant are planned at once, in all workers together. Default: three "
+            "quarters of one worker's limit.",
         ),
     ] = ""
     tenant_executions: Annotated[
         RawText,
-        _other("MASSGEN_BOT_TENANT_EXECUTIONS", "How many plans of one tenant are carried out at once, likewise."),
+        _other(
+            "MASSGEN_BOT_TENANT_EXECUTIONS",
+            "How many plans of one tenant are carried out at once, in all workers together. Default: three "
+            "quarters of one worker's limit.",
+        ),
     ] = ""
     all_deliberations: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_ALL_DELIBERATIONS",
-            "How many runs are planned at once in all workers together. Default: as many as the workers may.",
+            "How many runs are planned at once in all workers together. Default: no limit beyond each worker's own.",
         ),
     ] = ""
     all_executions: Annotated[
         RawText,
-        _other("MASSGEN_BOT_ALL_EXECUTIONS", "How many plans are carried out at once in all workers, likewise."),
+        _other(
+            "MASSGEN_BOT_ALL_EXECUTIONS",
+            "How many plans are carried out at once in all workers together. Default: no limit beyond each "
+            "worker's own.",
+        ),
     ] = ""
 
     discord_bot_token: Annotated[
-        SecretStr, _discord("DISCORD_BOT_TOKEN", "The token. With a bad one the program ends with exit status 2.")
+        SecretStr,
+        _discord("DISCORD_BOT_TOKEN", "The bot's token. If it is invalid, the program ends with exit status 2."),
     ] = NONE
     discord_members: Annotated[
         RawText,
         _discord(
             "DISCORD_MEMBERS_INTENT",
-            "`yes`: members of small roles that may approve get the card in their direct messages. The application needs the "
-            "*Server Members Intent* for it: [who is told](#members-of-roles). Default `no`.",
+            "`yes`: members of small roles that may approve get the card as a direct message. The "
+            "application needs the *Server Members Intent* for this ([members of roles](#members-of-roles))."
+            " Default `no`.",
         ),
     ] = ""
     discord_api_url: Annotated[
-        RawText, _discord("DISCORD_API_URL", "Another address of Discord's API, for a proxy.")
+        RawText, _discord("DISCORD_API_URL", "Another address of Discord's API, such as a proxy's.")
     ] = ""
     discord_gateway_url: Annotated[
-        RawText, _discord("DISCORD_GATEWAY_URL", "Another address of Discord's gateway, likewise.")
+        RawText, _discord("DISCORD_GATEWAY_URL", "Another address of Discord's gateway, such as a proxy's.")
     ] = ""
     health_port: Annotated[
         RawText,
         _chat(
             "MASSGEN_BOT_HEALTH_PORT",
-            "Every command that serves, `worker` too, answers `/live`, `/ready` and `/metrics` there: "
-            "[operations](operations.md#health). Default: nowhere.",
+            "The port on which every command that serves, including `worker`, answers `/live`, `/ready` and "
+            "`/metrics` ([health](operations.md#health)). Default: none.",
         ),
     ] = ""
 
@@ -283,110 +305,120 @@ class Environment(BaseModel):
         SecretStr,
         _slack(
             "SLACK_BOT_TOKEN",
-            "The one workspace that is served (`xoxb-…`). With a bad token the program ends with exit status 2.",
+            "The token of the one workspace that is served (`xoxb-…`). If it is invalid, the program ends "
+            "with exit status 2.",
         ),
     ] = NONE
-    slack_app_token: Annotated[SecretStr, _slack("SLACK_APP_TOKEN", "With the bot token: Socket Mode (`xapp-…`).")] = (
-        NONE
-    )
+    slack_app_token: Annotated[
+        SecretStr, _slack("SLACK_APP_TOKEN", "In addition to the bot token, for Socket Mode (`xapp-…`).")
+    ] = NONE
     slack_signing_secret: Annotated[
-        SecretStr, _slack("SLACK_SIGNING_SECRET", "With the bot token and no app token: HTTP.")
+        SecretStr, _slack("SLACK_SIGNING_SECRET", "In addition to the bot token, without an app token: for HTTP.")
     ] = NONE
     slack_client_id: Annotated[
         RawText,
-        _slack("SLACK_CLIENT_ID", "With the two secrets and without a bot token: many workspaces, by HTTP."),
+        _slack("SLACK_CLIENT_ID", "With both secrets and without a bot token: many workspaces, by HTTP."),
     ] = ""
-    slack_client_secret: Annotated[SecretStr, _slack("SLACK_CLIENT_SECRET", "The secret of that client.")] = NONE
+    slack_client_secret: Annotated[
+        SecretStr, _slack("SLACK_CLIENT_SECRET", "The secret that belongs to the client id.")
+    ] = NONE
     slack_public_url: Annotated[
-        RawText, _slack("SLACK_PUBLIC_URL", "With many workspaces: where browsers reach this program.")
+        RawText, _slack("SLACK_PUBLIC_URL", "With many workspaces: the address at which browsers reach this program.")
     ] = ""
     slack_features: Annotated[
         RawText,
         _slack(
             "SLACK_FEATURES",
-            "With many workspaces: what the manifest was made with, of `agent`, `chat-tools`, `approvals`, or `none`. Default: `agent`.",
+            "With many workspaces: the options the manifest was made with, from `agent`, `chat-tools` and "
+            "`approvals`, or `none`. Default `agent`.",
         ),
     ] = ""
     slack_record_email: Annotated[
         RawText,
         _slack(
             "SLACK_RECORD_EMAIL",
-            "`yes`: what somebody does is kept with the email address that Slack has confirmed: "
-            "[email addresses](#email-addresses). Default `no`.",
+            "`yes`: record the email address that Slack has confirmed with what a person does ([email "
+            "addresses](#email-addresses)). Default `no`.",
         ),
     ] = ""
-    host: Annotated[RawText, _slack("HOST", "Where HTTP listens. Default: 0.0.0.0.")] = ""
-    port: Annotated[RawText, _slack("PORT", "The port there. Default: 3000.")] = ""
+    host: Annotated[RawText, _slack("HOST", "The address on which the program listens for HTTP. Default 0.0.0.0.")] = ""
+    port: Annotated[RawText, _slack("PORT", "The port on which it listens. Default 3000.")] = ""
     slack_api_url: Annotated[RawText, _slack("SLACK_API_URL", "Another address of the Web API, such as a proxy's.")] = (
         ""
     )
     slack_team_id: Annotated[
-        RawText, _slack("SLACK_TEAM_ID", "The workspace that `chat-tools slack` must be in; another one is refused.")
+        RawText, _slack("SLACK_TEAM_ID", "The workspace that `chat-tools slack` must be in; any other is refused.")
     ] = ""
 
     approval_token: Annotated[
         SecretStr,
         _other(
             "MASSGEN_BOT_APPROVAL_TOKEN",
-            "Lets a script decide on plans without a terminal: [who may decide](security.md).",
+            "Lets a script decide on plans without a terminal ([decisions at the command "
+            "line](security.md#decisions-at-the-command-line)).",
         ),
     ] = NONE
     server_idle: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_SERVER_IDLE",
-            "Seconds after which a tool server that nobody asks anything is ended, from 1 to 86400; its next use starts it "
-            "again. Default 900.",
+            "Seconds after which an unused tool server is stopped, from 1 to 86400; it starts again when it "
+            "is next used. Default 900.",
         ),
     ] = ""
     most_servers: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_SERVERS",
-            "Tool servers that one process keeps at most, from 1 to 10000; those that were unused for longest make room, and "
-            "those at work stay. Default 50.",
+            "How many tool servers one process keeps running, from 1 to 10000; those unused for longest are "
+            "stopped first, and those in use never. Default 50.",
         ),
     ] = ""
     demo_pace: Annotated[
         RawText,
         _other(
             "MASSGEN_BOT_DEMO_PACE",
-            "How long the pauses of scripted agents are: 1 as written, 0 none at all. Default 1.",
+            "How long scripted agents pause: 1 as written, 0 not at all. Default 1.",
         ),
     ] = "1"
     azure_openai_endpoint: Annotated[
         RawText,
-        _other("AZURE_OPENAI_ENDPOINT", "The address of `azure_openai`, for configurations that have no `base_url`."),
+        _other("AZURE_OPENAI_ENDPOINT", "The address of `azure_openai` for configurations without `base_url`."),
     ] = ""
     tenant: Annotated[
         RawText,
         _other(
             TENANT_VARIABLE,
-            "Set by this program in configurations: the server or workspace that a run was asked for in. Tool servers for "
-            "chats keep to it.",
+            "Set by this program in configurations: the server or workspace in which a run was requested. Tool servers "
+            "for chats are limited to it.",
         ),
     ] = ""
     python: Annotated[
         RawText,
-        _other(PYTHON_VARIABLE, "Set by this program in configurations: the Python that it runs on, unless it is set."),
+        _other(PYTHON_VARIABLE, "Set by this program in configurations, unless it is set: the Python that runs it."),
     ] = ""
     caller_key: Annotated[
-        SecretStr, _other(KEY_VARIABLE, "Set by this program in tool servers: proves who called and who approved.")
+        SecretStr,
+        _other(KEY_VARIABLE, "Set by this program in tool servers: proves who made the request and who approved."),
     ] = NONE
     tool_server: Annotated[
-        RawText, _other("MASSGEN_BOT_TOOL_SERVER", "Set by this program in tool servers: nobody may decide from there.")
+        RawText,
+        _other("MASSGEN_BOT_TOOL_SERVER", "Set by this program in tool servers: decisions can't be made from there."),
     ] = ""
     state_home: Annotated[
-        RawText, _other("XDG_STATE_HOME", "Where state folders are, where `MASSGEN_BOT_STATE` names none.")
+        RawText, _other("XDG_STATE_HOME", "Where the state folder is created, if `MASSGEN_BOT_STATE` is not set.")
     ] = ""
-    home: Annotated[RawText, _other("HOME", "The home folder, likewise.")] = ""
+    home: Annotated[
+        RawText, _other("HOME", "The home folder, in which the state folder is created if neither of them is set.")
+    ] = ""
     lc_all: Annotated[
-        RawText, _other("LC_ALL", "The command line's language where `MASSGEN_BOT_LANGUAGE` is not set: `de_DE.UTF-8`.")
+        RawText,
+        _other("LC_ALL", "The language of the command line if `MASSGEN_BOT_LANGUAGE` is not set: `de_DE.UTF-8`."),
     ] = ""
-    lc_messages: Annotated[RawText, _other("LC_MESSAGES", "Likewise, where `LC_ALL` is not set.")] = ""
-    lang: Annotated[RawText, _other("LANG", "Likewise, where neither of the two is set.")] = ""
-    editor: Annotated[RawText, _other("EDITOR", "What `massgen-bot edit` opens a value in.")] = ""
-    search_path: Annotated[RawText, _other("PATH", "Where programs are looked for.")] = ""
+    lc_messages: Annotated[RawText, _other("LC_MESSAGES", "The same, if `LC_ALL` is not set.")] = ""
+    lang: Annotated[RawText, _other("LANG", "The same, if neither of the two is set.")] = ""
+    editor: Annotated[RawText, _other("EDITOR", "The editor in which `massgen-bot edit` opens a value.")] = ""
+    search_path: Annotated[RawText, _other("PATH", "Where programs are searched for.")] = ""
 
     _all: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
