@@ -96,6 +96,10 @@ class CardTooLarge(Exception):
     """The card's plan can be shown neither inline nor as a file: it must not be approvable."""
 
 
+class CardBlocked(CardTooLarge):
+    """The chat's own filter does not let the card's plan be posted, such as for an address in it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SyncIntervals:
     """Seconds, unless they say otherwise.

@@ -16,7 +16,6 @@ from bot.chat.platform import ChannelRef, ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.discord_app.commands import CommandHandlers, Languages, add_commands
 from bot.discord_app.components import MODAL_TEMPLATE, parse_custom_id
-from bot.discord_app.errors import NEEDED
 from bot.discord_app.identity import PLATFORM, tenant_of
 from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, filled_in, items_for, typed
 from bot.discord_app.platform import DiscordPlatform
@@ -216,10 +215,3 @@ async def run_bot(
         tell(str(client.user))
         with health.watched("discord", lambda: hears(client)), health.serving():
             await serve(client, chat_service, ending)
-
-
-def invitation(client: discord.Client) -> str:
-    """The link that adds the bot to a server with the least that it needs."""
-    return discord.utils.oauth_url(
-        client.application_id or 0, permissions=NEEDED, scopes=("bot", "applications.commands")
-    )

@@ -8,7 +8,9 @@ from typing import Final
 import aiohttp
 import discord
 
+from bot.cards.text import visible
 from bot.chat.platform import (
+    CardBlocked,
     CardTooLarge,
     ChannelNotFound,
     ChannelRef,
@@ -30,6 +32,14 @@ _EVERYTHING = (
 )
 NEEDED: Final = discord.Permissions(**dict.fromkeys(_EVERYTHING, True))
 """The least that makes everything work; `discord invite` asks for exactly this."""
+
+
+def invitation(client: discord.Client) -> str:
+    """The link that adds the bot to a server with the least that it needs."""
+    return discord.utils.oauth_url(
+        client.application_id or 0, permissions=NEEDED, scopes=("bot", "applications.commands")
+    )
+
 
 _FOR_A_CARD = ("view_channel", "send_messages", "embed_links", "attach_files")
 
@@ -69,14 +79,24 @@ _log = logging.getLogger(__name__)
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 _PLACES = frozenset({10003, 10004})
 _GONE = frozenset({10008})
-_UNCHANGEABLE = frozenset({30046, 50005, 50083})
-"""Too many edits of messages that are older than an hour; another one's message; a thread that is archived."""
-_TOO_LARGE = 40005
+_UNCHANGEABLE = frozenset({30046, 50005, 50083, 160005})
+"""Too many edits of messages that are older than an hour; another one's message; a thread that is archived, or locked."""
+_BUSY = frozenset({20016, 20022, 20028, 20029, 31001, 40003, 40062, 130000})
+"""Slow mode, the write limits of a channel or a server, direct messages opened too fast, a resource with too much to do."""
+_PERMISSIONS = frozenset({50001, 50013})
+_BLOCKED = frozenset({200000, 200001, 240000})
+"""A server's rules for words, and Discord's own against harmful links."""
+_TOO_LARGE = frozenset({40005, 50035, 50045})
 _THREAD_EXISTS = 160004
 _CAN_NOT_TELL = 50007
+_NO_CODE = 0
+"""Of an answer that is none of Discord's own, such as the page of a gateway before it: it says nothing of what was asked for."""
 
 LATER = 5.0
 """Seconds to wait when Discord itself has a bad moment, and does not say how long."""
+
+MUCH_LATER = 60.0
+"""Seconds to wait where hurry makes it worse."""
 
 
 class ConnectionLost(Exception):
@@ -88,13 +108,10 @@ def translated(permissions: str = "") -> Generator[None]:
     """Turn the vendor's errors into the platform's. `permissions` names what the bot seems to lack in that place."""
     try:
         yield
-    except discord.NotFound as error:
-        gone = ChannelNotFound if error.code in _PLACES else MessageNotFound
-        raise gone(str(error.code)) from error
     except discord.RateLimited as error:
         raise RateLimited(error.retry_after) from error
     except discord.HTTPException as error:
-        _raise(error, permissions)
+        raise _platform_error(error, permissions) from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise ConnectionLost from error
 
@@ -106,28 +123,52 @@ def is_there_already(error: discord.HTTPException) -> bool:
 
 def can_not_be_told(error: discord.HTTPException) -> bool:
     """Whether the person takes no private messages from this bot."""
-    return error.code == _CAN_NOT_TELL or isinstance(error, discord.Forbidden | discord.NotFound)
+    is_about_them = isinstance(error, discord.Forbidden | discord.NotFound) and error.code not in {_NO_CODE, *_BUSY}
+    return error.code == _CAN_NOT_TELL or is_about_them
 
 
-def _raise(error: discord.HTTPException, permissions: str) -> None:
-    if error.code in _PLACES:
-        raise ChannelNotFound(str(error.code)) from error
-    if error.code in _GONE:
-        raise MessageNotFound(str(error.code)) from error
-    if error.code in _UNCHANGEABLE:
-        raise EditRefused(str(error.code)) from error
-    if error.status == 401:
-        raise MissingPermission(catalog.text("discord.token_refused")) from error
-    if error.status == 403:
-        named = permissions or for_a_card()
-        raise MissingPermission(catalog.text("discord.forbidden", permissions=named)) from error
+def _platform_error(error: discord.HTTPException, permissions: str) -> Exception:
+    """What a refusal means. One of which nothing is known is told as it is, and never as a matter of size or permissions."""
+    told: Exception | None = _gone(error) or _wait(error)
+    if told is None and error.code in _UNCHANGEABLE:
+        told = EditRefused(catalog.text("discord.refused", answer=_answer(error)))
+    elif told is None and error.status == 401:
+        told = MissingPermission(catalog.text("discord.token_refused"))
+    elif told is None and error.code in _PERMISSIONS:
+        told = MissingPermission(catalog.text("discord.forbidden", permissions=permissions or for_a_card()))
+    if told is not None:
+        return told
+    _log.error("Discord refused a message of ours: %s %s", error.status, error.code, exc_info=error)
+    if error.code in _BLOCKED:
+        return CardBlocked(str(error.code))
+    if error.status == 413 or error.code in _TOO_LARGE:
+        return CardTooLarge(str(error.code))
+    return MissingPermission(catalog.text("discord.refused", answer=_answer(error)))
+
+
+def _wait(error: discord.HTTPException) -> RateLimited | None:
+    """For how long Discord, or a gateway before it, is to be left alone; None: it has answered."""
+    if error.code in _UNCHANGEABLE or error.status == 401:
+        return None
     if error.status == 429:
-        raise RateLimited(_patience(error)) from error
+        return RateLimited(_patience(error))
     if error.status >= 500:
-        raise RateLimited(LATER) from error
-    if error.status != 413 and error.code != _TOO_LARGE:
-        _log.error("Discord refused a message of ours: %s %s", error.status, error.code, exc_info=error)
-    raise CardTooLarge from error
+        return RateLimited(LATER)
+    is_no_answer = error.code == _NO_CODE and error.status in {403, 404}
+    return RateLimited(MUCH_LATER) if error.code in _BUSY or is_no_answer else None
+
+
+def _gone(error: discord.HTTPException) -> MessageNotFound | None:
+    if error.code in _PLACES:
+        return ChannelNotFound(str(error.code))
+    if error.code in _GONE or (error.status == 404 and error.code != _NO_CODE):
+        return MessageNotFound(str(error.code))
+    return None
+
+
+def _answer(error: discord.HTTPException) -> str:
+    """What Discord says, and its number for it."""
+    return visible(f"{error.text} ({error.code})")
 
 
 def _patience(error: discord.HTTPException) -> float:
@@ -135,4 +176,4 @@ def _patience(error: discord.HTTPException) -> float:
     try:
         return float(error.response.headers.get("Retry-After", ""))
     except ValueError:
-        return 60.0
+        return MUCH_LATER

@@ -39,6 +39,7 @@ from bot.discord_app.replies import (
     reply_with_pages,
     report_errors,
     sentence,
+    take_away,
     take_silently,
     wait_in_private,
 )
@@ -296,13 +297,13 @@ class Clicks:
             return
         cards = cards_of(reply)
         if what.control is Control.ANSWER and not isinstance(reply, Private):
-            await interaction.delete_original_response()
+            await take_away(interaction)
         if what.control in {Control.CONFIRM, Control.YES}:
             # The answer stands in the place of the question; where the public card says it all, nothing does.
             if cards:
                 await fill_in(interaction, cards[0])
             else:
-                await interaction.delete_original_response()
+                await take_away(interaction)
             return
         if not cards and not interaction.response.is_done():
             await take_silently(interaction)

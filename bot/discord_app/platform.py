@@ -14,11 +14,13 @@ from typing import Final, TypeVar
 import discord
 from discord.http import Route
 from discord.types.member import MemberWithUser
+from discord.utils import snowflake_time, utcnow
 
 from bot.cards.text import head_of
 from bot.chat.platform import (
     ButtonIds,
     ChannelRef,
+    EditRefused,
     Kind,
     MessageNotFound,
     MessageRef,
@@ -66,9 +68,12 @@ class DiscordPlatform:
     intervals = INTERVALS
     posts_once = True
 
-    def __init__(self, client: discord.Client, *, lists_members: bool = False) -> None:
+    def __init__(
+        self, client: discord.Client, *, lists_members: bool = False, now: Callable[[], datetime] = utcnow
+    ) -> None:
         """The client must be logged in before the first message; it need not be connected."""
         self._client = client
+        self._now = now
         self.lists_members = lists_members
 
     async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
@@ -119,7 +124,13 @@ class DiscordPlatform:
             )
 
         # No second edit at once: how often a card is edited is for card sync to say.
-        await self._try(message_ref.place, edit, tries=1)
+        try:
+            await self._try(message_ref.place, edit, tries=1)
+        except RateLimited as error:
+            # For an old message that is the limit of its age, for which discord.py has no error of its own.
+            if INTERVALS.renew and self._now() - snowflake_time(int(message_ref.message)) >= INTERVALS.renew:
+                raise EditRefused(catalog.text("discord.too_old")) from error
+            raise
 
     async def verify(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
         """Read it: an edit would count among the few of old messages."""

@@ -10,12 +10,12 @@ import discord
 from bot.chat.platform import CardTooLarge
 from bot.chat.private_cards import error_card
 from bot.chat.service_port import Pages, Private, Reply, Request, RetryRun, Started, StartRun
-from bot.discord_app.errors import missing
+from bot.discord_app.errors import invitation, missing
 from bot.discord_app.identity import GetChatService, person_of, place_of
 from bot.discord_app.platform import files_of
 from bot.discord_app.render import Rendered, render
 from bot.i18n import catalog, catalog_in, speaking
-from bot.message import Card, Severity, StyledText
+from bot.message import Card, RichText, Severity, StyledText
 
 _log = logging.getLogger(__name__)
 _NOBODY = discord.AllowedMentions.none()
@@ -25,6 +25,8 @@ _MOST_PAGES = 10
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 _ACKNOWLEDGED = 40060
 _DEAD = frozenset({10062, 10015, _ACKNOWLEDGED, 50027})
+_DISMISSED = 10008
+"""Whoever was told something in private has dismissed it."""
 _LOST = (aiohttp.ClientError, OSError, TimeoutError)
 
 AnyInteraction = discord.Interaction[discord.Client]
@@ -53,11 +55,10 @@ async def _report(interaction: AnyInteraction, error: Exception) -> None:
         _log.warning("and nobody could be told: %s %s", unsaid.status, unsaid.code)
 
 
-def sentence(text: str) -> Card:
+def sentence(text: str | RichText) -> Card:
     """A card of one sentence."""
-    return Card(
-        severity=Severity.ATTENTION, status=catalog.text("discord.trouble"), title=(), reference=(StyledText(text),)
-    )
+    line = (StyledText(text),) if isinstance(text, str) else text
+    return Card(severity=Severity.ATTENTION, status=catalog.text("discord.trouble"), title=(), reference=line)
 
 
 async def wait_in_private(interaction: AnyInteraction) -> bool:
@@ -100,17 +101,34 @@ async def _send(send: Callable[[], Awaitable[object]]) -> None:
 
 
 async def fill_in(interaction: AnyInteraction, card: Card, view: discord.ui.View | None = None) -> None:
-    """Put a card in the place of what was announced by `wait_in_private`, or of the private message that was clicked."""
+    """Put a card in the place of what was announced by `wait_in_private`, or of the private message that was clicked.
+
+    Where its person has dismissed that, a card is told anew, and a question is not asked again.
+    """
     rendered = _rendered(card)
-    await _send(
-        lambda: interaction.edit_original_response(
-            content=None,
-            embeds=rendered.embeds,
-            attachments=files_of(rendered.files),
-            view=view,
-            allowed_mentions=_NOBODY,
+    try:
+        await _send(
+            lambda: interaction.edit_original_response(
+                content=None,
+                embeds=rendered.embeds,
+                attachments=files_of(rendered.files),
+                view=view,
+                allowed_mentions=_NOBODY,
+            )
         )
-    )
+    except discord.NotFound as error:
+        if error.code != _DISMISSED:
+            raise
+        if view is None:
+            await reply_privately(interaction, card)
+
+
+async def take_away(interaction: AnyInteraction) -> None:
+    """Delete the private question that was answered. What was done is done: that it stays there is no error to tell."""
+    try:
+        await interaction.delete_original_response()
+    except (discord.HTTPException, *_LOST) as error:
+        _log.info("a question that was answered stays where it is: %s", type(error).__name__)
 
 
 async def reply_privately(interaction: AnyInteraction, card: Card) -> None:
@@ -148,7 +166,7 @@ async def answer(interaction: AnyInteraction, request: Request, chat_service: Ge
     """Acknowledge a command, ask the chat service, and tell the person alone."""
     async with report_errors(interaction):
         guild = interaction.guild_id
-        lacking = _lacking(interaction) if isinstance(request, StartRun) else ""
+        lacking = _lacking(interaction) if isinstance(request, StartRun | RetryRun) else ()
         if guild is None or lacking:
             text = lacking or catalog.text("discord.no_server")
             await reply_privately(interaction, sentence(text))
@@ -173,11 +191,17 @@ def cards_of(reply: Reply) -> Sequence[Card]:
             return ()
 
 
-def _lacking(interaction: AnyInteraction) -> str:
-    """That the card of a run could not be posted here; empty if it could."""
+def _lacking(interaction: AnyInteraction) -> RichText:
+    """That the card of a run could not be posted here; empty if it could.
+
+    A server may have the application's commands without the bot: https://discord.com/developers/docs/topics/oauth2#bots
+    """
+    client = interaction.client
+    if interaction.guild_id is not None and client.get_guild(interaction.guild_id) is None:
+        return catalog.rich("discord.no_bot", link=StyledText(invitation(client), "code"))
     is_thread = isinstance(interaction.channel, discord.Thread)
     lacking = missing(interaction.app_permissions, is_thread=is_thread)
-    return catalog.text("discord.forbidden", permissions=", ".join(lacking)) if lacking else ""
+    return (StyledText(catalog.text("discord.forbidden", permissions=", ".join(lacking))),) if lacking else ()
 
 
 def _begun(reply: Reply) -> Card:

@@ -15,9 +15,9 @@ from discord.http import Route
 from bot.cards.text import visible
 from bot.chat.name_report import NameReport
 from bot.chat.platform import Checkup
-from bot.discord_app.client import DiscordClient, invitation, logged_in
+from bot.discord_app.client import DiscordClient, logged_in
 from bot.discord_app.commands import Languages
-from bot.discord_app.errors import all_missing
+from bot.discord_app.errors import all_missing, invitation
 from bot.discord_app.identity import PLATFORM, tenant_of
 from bot.i18n import catalog
 from bot.variables import Environment

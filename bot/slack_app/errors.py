@@ -21,13 +21,37 @@ _log = logging.getLogger(__name__)
 
 GONE = frozenset({"message_not_found", "thread_not_found", "cant_edit_message_not_found"})
 NOT_IN = frozenset({"not_in_channel", "user_not_in_channel"})
-NOT_HERE = frozenset({*NOT_IN, "no_permission", "restricted_action"})
-UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "streaming_state_conflict"})
+NOT_HERE = frozenset(
+    {
+        *NOT_IN,
+        "no_permission",
+        "restricted_action",
+        "restricted_action_read_only_channel",
+        "restricted_action_thread_only_channel",
+    }
+)
+UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "streaming_state_conflict", "block_mismatch"})
+CLOSED_THREADS = frozenset(
+    {"restricted_action_thread_locked", "restricted_action_non_threadable_channel", "cannot_reply_to_message"}
+)
+"""Nothing can be said in this thread, or in any of its channel; in the channel itself it can."""
 BAD_TOKEN = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "team_access_not_granted"}
 )
 TOO_LARGE = frozenset({"msg_blocks_too_long", "msg_too_long", "invalid_blocks", "invalid_blocks_format"})
-PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
+PASSING = frozenset(
+    {
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+        "team_added_to_org",
+        "org_login_required",
+        "external_channel_migrating",
+        "update_failed",
+    }
+)
+"""Slack has a bad moment, or moves a workspace or a shared channel to another place."""
 
 LOST_SECONDS = 5.0
 """How long to wait when Slack did not answer."""
@@ -47,7 +71,7 @@ def translated() -> Generator[None]:
 
     Raises:
         MessageNotFound: the message or its channel is not there.
-        EditRefused: the message is there, and can't be changed.
+        EditRefused: the message is there and can't be changed, or its thread is closed.
         MissingPermission: the bot lacks something; the text says who gives it.
         RateLimited: Slack asks for patience, or did not answer.
         CardTooLarge: Slack takes no such message.
@@ -66,14 +90,15 @@ def platform_error(error: SlackApiError) -> Exception:
     status, code = status_of(error), code_of(error)
     if status == 429 or code in {"ratelimited", "rate_limited"}:
         return RateLimited(retry_after(error))
-    if status >= 500 or code in PASSING:
+    if status >= 500 or code in PASSING or not code:  # What names no error is the page of somebody before Slack.
         return RateLimited(LOST_SECONDS)
     if code == "channel_not_found":
         return ChannelNotFound(code)
     if code in GONE:
         return MessageNotFound(code)
-    if code in UNCHANGEABLE:
-        return EditRefused(catalog.text("slack.refused.update", code=code))
+    if code in UNCHANGEABLE | CLOSED_THREADS:
+        name = "update" if code in UNCHANGEABLE else "thread"
+        return EditRefused(catalog.text(f"slack.refused.{name}", code=code))
     if code in TOO_LARGE:
         _log.error("Slack refused a message: %s", code)
         return CardTooLarge(code)

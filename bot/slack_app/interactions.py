@@ -12,7 +12,7 @@ from typing import assert_never
 
 from slack_sdk.errors import SlackApiError
 
-from bot.chat.platform import MissingPermission
+from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.service_port import (
     MOST_REQUIRED,
     AdminCommand,
@@ -300,9 +300,17 @@ class Clicks:
             await self.replies.reply_text(source, catalog.text("chat.too_slow"))
 
     async def tell_in_window(self, source: EventSource, card: Card) -> None:
-        """What came of a click, or why nothing did: the Home is no place for private words."""
+        """What came of a click, or why nothing did: the Home is no place for private words.
+
+        Whoever has closed the window in the meantime is told beside the card, if it was in one: what was done is done.
+        """
         if source.view:
-            await self._update(source, source.view, _details(rendered(card).blocks, ""))
+            try:
+                await self._update(source, source.view, _details(rendered(card).blocks, ""))
+            except (MessageNotFound, MissingPermission, RateLimited, CardTooLarge) as error:
+                _log.info("a window can't be changed: %s", error)
+                if source.channel:
+                    await self.replies.reply_card(source, card)
         elif not await is_opened(self.clients, source, _details(rendered(card).blocks, "")) and source.channel:
             await self.replies.reply_card(source, card)
 

@@ -22,6 +22,8 @@ from bot.slack_app.render import Rendered, rendered
 
 _log = logging.getLogger(__name__)
 
+_REFUSED = (MessageNotFound, MissingPermission, RateLimited, CardTooLarge)
+
 Tell: TypeAlias = Callable[[EventSource, Card], Awaitable[None]]
 """Shows one person a card."""
 
@@ -51,8 +53,13 @@ class Replies:
                 return
 
     async def withdraw(self, source: EventSource) -> None:
-        """Take away the private question whose button was pressed: it was answered."""
-        answer = await AsyncWebhookClient(source.reply_address).send_dict({"delete_original": True})
+        """Take away the private question whose button was pressed. It was answered: that it stays is no error to tell."""
+        try:
+            with translated():
+                answer = await AsyncWebhookClient(source.reply_address).send_dict({"delete_original": True})
+        except _REFUSED as error:
+            _log.warning("a question was not taken away: %s", error)
+            return
         if answer.status_code != 200:
             _log.warning("a question was not taken away: status %s", answer.status_code)
 
@@ -72,19 +79,22 @@ class Replies:
         await self._send(source, Rendered(text=within(escaped(text), MESSAGE_TEXT), blocks=[]))
 
     async def _send(self, source: EventSource, message: Rendered) -> bool:
-        """False: it did not reach its person."""
-        try:
-            with translated():
-                if source.reply_address:
-                    return await self._through_address(source, message)
-                await self.beside(source, message)
-        except (MessageNotFound, MissingPermission, RateLimited, CardTooLarge) as error:
-            _log.warning("an answer did not reach its person: %s", error)
-            return False
-        return True
+        """False: it did not reach its person.
 
-    async def beside(self, source: EventSource, message: Rendered) -> None:
-        """In the channel or thread, for one person."""
+        An address takes five answers in half an hour. What it refuses may still be shown beside the card.
+        """
+        ways = [self._through_address] if source.reply_address else []
+        for way in [*ways, *([self.beside] if source.channel else [])]:
+            try:
+                with translated():
+                    if await way(source, message):
+                        return True
+            except _REFUSED as error:
+                _log.warning("an answer did not reach its person: %s", error)
+        return False
+
+    async def beside(self, source: EventSource, message: Rendered) -> bool:
+        """In the channel or thread, for one person. What keeps it from them is raised."""
         await self.clients.once(source.workspace.token).chat_postEphemeral(
             channel=source.channel,
             user=source.user,
@@ -94,6 +104,7 @@ class Replies:
             parse="none",
             link_names=False,
         )
+        return True
 
     async def _through_address(self, source: EventSource, message: Rendered) -> bool:
         body: dict[str, object] = {

@@ -261,7 +261,8 @@ def unsync(context: CliContext, guild: int) -> Exit:
 
 def invite(context: CliContext) -> Exit:
     """Print the link."""
-    from bot.discord_app.client import invitation, logged_in
+    from bot.discord_app.client import logged_in
+    from bot.discord_app.errors import invitation
 
     async def work() -> str:
         async with logged_in(context.environment) as client:

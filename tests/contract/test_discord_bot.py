@@ -369,6 +369,44 @@ async def test_a_risky_plan_is_asked_for_once_more_in_private_naming_the_calls(
     assert pressed.is_confirmed
 
 
+async def test_a_yes_counts_in_silence_although_its_question_was_dismissed(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
+) -> None:
+    message = await a_card(server, bot, chat_service, plan_card(POST, REMOVE))
+    question = await rita.clicks(message, "Approve")
+    await told(server, question)
+    chat_service.says = Nothing()
+    question.private[0].is_dismissed = True
+    yes = await rita.clicks(question.private[0], "Yes")
+    await server.until(lambda: chat_service.done and "@original" in server.requests[-1][1])
+    assert "something went wrong" not in (await told(server, await rita.types("massgen", prompt="x"))).lower()
+    assert yes.private == []
+
+
+async def test_an_answer_whose_place_was_dismissed_is_told_anew(
+    server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
+) -> None:
+    message = await a_card(server, bot, chat_service, plan_card(POST, REMOVE))
+    question = await rita.clicks(message, "Approve")
+    await told(server, question)
+    chat_service.says = Private(note("Only @ops can approve here."))
+    question.private[0].is_dismissed = True
+    yes = await rita.clicks(question.private[0], "Yes")
+    assert "can approve here." in await told(server, yes)
+
+
+@pytest.mark.parametrize("command", [{"prompt": "Tell everyone"}, {"run": "7Q4K"}])
+async def test_where_only_the_commands_were_added_no_run_begins_and_the_link_for_the_bot_is_told(
+    server: DiscordServer, bot: DiscordClient, chat_service: RecordingChatService, command: dict[str, str]
+) -> None:
+    other = server.add_guild("commands alone")
+    assert bot.get_guild(int(other.id)) is None
+    name = "massgen" if "prompt" in command else "massgen-runs retry"
+    used = await Someone(server, "eve", other).types(name, **command)
+    assert "`https://discord.com/oauth2/authorize?client_id=" in await told(server, used)
+    assert chat_service.done == []
+
+
 async def test_details_come_in_pages(
     server: DiscordServer, bot: DiscordClient, rita: Someone, chat_service: RecordingChatService
 ) -> None:

@@ -5,13 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from discord.utils import snowflake_time
+from discord.utils import snowflake_time, utcnow
 
 from bot.anchors import card_of
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
 from bot.chat.platform import (
+    CardBlocked,
     CardTooLarge,
+    ChannelNotFound,
     ChatPlatform,
     EditRefused,
     MessageNotFound,
@@ -45,12 +47,17 @@ async def server() -> AsyncGenerator[DiscordServer]:
 
 
 @pytest.fixture
-async def platform(server: DiscordServer) -> AsyncGenerator[DiscordPlatform]:
+async def client(server: DiscordServer) -> AsyncGenerator[DiscordClient]:
     """Logged in, and not connected: posting needs no gateway."""
     aim(Environment({"DISCORD_API_URL": server.api}))
     async with DiscordClient() as client:
         await client.login(TOKEN)
-        yield client.platform
+        yield client
+
+
+@pytest.fixture
+def platform(client: DiscordClient) -> DiscordPlatform:
+    return client.platform
 
 
 def plan_card(*calls: object) -> Card:
@@ -166,10 +173,12 @@ async def test_a_message_a_thread_or_a_channel_that_is_gone(server: DiscordServe
 
 
 async def test_an_old_message_that_was_edited_too_often_stands_and_can_not_be_changed(
-    server: DiscordServer, platform: DiscordPlatform
+    server: DiscordServer, client: DiscordClient, platform: DiscordPlatform
 ) -> None:
     message_ref = await platform.post(here(server), working("one"), Ids())
     server.skip(4000)
+    later = utcnow() + timedelta(seconds=4000)
+    platform = DiscordPlatform(client, now=lambda: later)
     server.old_edits_left = 1
     await platform.edit(message_ref, working("two"), Ids())
     with pytest.raises(EditRefused):
@@ -187,6 +196,70 @@ async def test_a_place_where_the_bot_may_not_write_says_what_it_needs(
     server.guild.denied[server.channel] = missing
     with pytest.raises(MissingPermission, match="Send Messages"):
         await platform.post(here(server), working("one"), Ids())
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (404, 10008, MessageNotFound),
+        (404, 10003, ChannelNotFound),
+        (403, 50001, MissingPermission),
+        (403, 50013, MissingPermission),
+        (403, 20026, MissingPermission),
+        (400, 60003, MissingPermission),
+        (400, 50024, MissingPermission),
+        (400, 160006, MissingPermission),
+        (400, 160005, EditRefused),
+        (400, 50083, EditRefused),
+        (403, 40003, RateLimited),
+        (400, 20028, RateLimited),
+        (400, 130000, RateLimited),
+        (400, 240000, CardBlocked),
+        (400, 200000, CardBlocked),
+        (400, 50035, CardTooLarge),
+        (413, 40005, CardTooLarge),
+    ],
+)
+async def test_a_refusal_is_told_as_what_it_is(
+    server: DiscordServer, platform: DiscordPlatform, status: int, code: int, expected: type[Exception]
+) -> None:
+    server.faults.append(Fault("POST", "/messages$", status, {"message": "words of Discord", "code": code}))
+    with pytest.raises(expected) as caught:
+        await platform.post(here(server), working("one"), Ids())
+    assert type(caught.value) is expected
+    is_about_permissions = "Send Messages" in str(caught.value)
+    assert is_about_permissions == (code in {50001, 50013})
+    if expected is MissingPermission and not is_about_permissions:
+        assert f"words of Discord ({code})" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 503, 520])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "GET"])
+async def test_a_page_of_a_gateway_says_nothing_of_the_message(
+    server: DiscordServer, platform: DiscordPlatform, method: str, status: int
+) -> None:
+    message_ref = await platform.post(here(server), working("one"), Ids())
+    server.faults.append(Fault(method, "/messages", status, "<html>error code: 1015</html>", times=9))
+    asked = {
+        "POST": lambda: platform.post(here(server), working("two"), Ids()),
+        "PATCH": lambda: platform.edit(message_ref, working("two"), Ids()),
+        "GET": lambda: platform.verify(message_ref, working("two"), Ids()),
+    }
+    with pytest.raises(RateLimited):
+        await asked[method]()
+
+
+async def test_whoever_can_not_be_told_for_a_moment_is_told_later(
+    server: DiscordServer, platform: DiscordPlatform
+) -> None:
+    person = Person(tenant=here(server).tenant, id="77", name="rita")
+    too_fast = {"message": "You are opening direct messages too fast.", "code": 40003}
+    server.faults.append(Fault("POST", "/users/@me/channels$", 403, too_fast))
+    with pytest.raises(RateLimited):
+        await platform.notify_user(person, here(server), note("Your plan was approved."))
+    no_server_in_common = {"message": "Cannot send messages to this user", "code": 50278}
+    server.faults.append(Fault("POST", "/messages$", 403, no_server_in_common))
+    await platform.notify_user(person, here(server), note("Your plan was approved."))
 
 
 async def test_a_long_wait_is_the_card_syncs_to_plan(server: DiscordServer, platform: DiscordPlatform) -> None:

@@ -28,6 +28,9 @@ from bot.message import Action, Card, Target
 from bot.slack_app.client import slack_app
 from bot.slack_app.commands import default_prompts
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
+from bot.slack_app.interactions import Clicks
+from bot.slack_app.payloads import EventSource
+from bot.slack_app.replies import Replies
 from coordination.domain.transitions import Recorded
 from tests.builders import REQUESTER, START
 from tests.contract.slack_harness import SECRET, Harness, a_harness, a_team, a_user, app_for, served, settings_for
@@ -632,3 +635,28 @@ async def test_an_account_of_an_organization_is_kept_with_its_id_there(
         app = slack_app(settings_for(server, "http"), KnownWorkspaces([workspace]), Clients(f"{server.address}/api/"))
         person = await app.people.person(workspace, "UALICE")
     assert (person.id, person.global_id) == ("UALICE", recorded)
+
+
+async def test_an_answer_whose_address_has_expired_is_shown_beside_the_card(harness: Harness) -> None:
+    harness.server.answers_expired = True
+    await harness.somebody().command("help")
+    assert "what I do" in await harness.private_message()
+    assert harness.server.called("chat.postEphemeral")
+
+
+async def test_what_was_done_is_no_error_where_its_window_or_its_question_is_gone() -> None:
+    async with slack_serving(SlackServer([a_team()])) as server:
+        app = app_for(server, "http")
+        workspace = await app.workspaces.of("", "T1")
+        assert workspace is not None
+        replies = Replies(app.clients)
+        clicks = Clicks(chat_service=SmallChatService(), people=app.people, replies=replies, clients=app.clients)
+        gone = EventSource(workspace=workspace, user="UALICE", channel="C1", view="V404")
+        await clicks.tell_in_window(gone, note("Only ops can approve."))
+        assert "Only ops can approve." in str(server.private_messages[-1]["blocks"])
+        await clicks.tell_in_window(replace(gone, channel=""), note("Only ops can approve."))
+        nowhere = replace(gone, view="", reply_address="http://127.0.0.1:9/nobody")
+        await replies.withdraw(nowhere)
+        await replies.reply_card(nowhere, note("Noted."))
+        assert "Noted." in str(server.private_messages[-1]["blocks"])
+        assert len(server.private_messages) == 2

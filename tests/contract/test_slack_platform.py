@@ -135,6 +135,13 @@ async def test_a_story_is_told_in_the_thread_without_buttons(server: SlackServer
         (Fault(method="chat.postMessage", error="is_archived"), MissingPermission, "archived"),
         (Fault(method="chat.postMessage", error="token_revoked"), MissingPermission, "install"),
         (Fault(method="chat.postMessage", error="something_new"), MissingPermission, "something_new"),
+        (Fault(method="chat.postMessage", page="<html>Sign in to the hotel</html>"), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", status=403, page="<html>blocked</html>"), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", error="external_channel_migrating"), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", error="org_login_required"), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", error="restricted_action_read_only_channel"), MissingPermission, "/invite"),
+        (Fault(method="chat.postMessage", error="restricted_action_thread_locked"), EditRefused, "in this thread"),
+        (Fault(method="chat.postMessage", error="cannot_reply_to_message"), EditRefused, "in this thread"),
     ],
 )
 async def test_what_keeps_a_card_from_being_posted_is_told_and_never_tried_twice(
@@ -151,6 +158,8 @@ async def test_what_keeps_a_card_from_being_posted_is_told_and_never_tried_twice
     [
         (Fault(method="chat.update", error="message_not_found"), MessageNotFound),
         (Fault(method="chat.update", error="cant_update_message"), EditRefused),
+        (Fault(method="chat.update", error="block_mismatch"), EditRefused),
+        (Fault(method="chat.update", error="update_failed"), RateLimited),
         (Fault(method="chat.update", retry_after=30), RateLimited),
         (Fault(method="chat.update", status=500, times=9), RateLimited),
     ],

@@ -204,7 +204,7 @@ class DiscordServer(World):
         try:
             response = await handler(request)
         except Refused as refused:
-            response = _json({"message": refused.message, "code": refused.code}, refused.status)
+            response = _refusal(refused)
         await self.tell_changed()
         if fault is not None and request.transport is not None:
             request.transport.close()
@@ -414,7 +414,9 @@ class DiscordServer(World):
         self._allow(message.channel, 0)
         if self.now() - message.at > HOUR:
             if self.old_edits_left <= 0:
-                raise Refused(429, 30046, "Maximum number of edits to messages older than 1 hour reached.")
+                raise Refused(
+                    429, 30046, "Maximum number of edits to messages older than 1 hour reached.", retry_after=90
+                )
             self.old_edits_left -= 1
         payload, files = await self._message_body(request)
         self._check(complaints_of(payload, "MessageEditRequestPartial"))
@@ -556,15 +558,23 @@ class DiscordServer(World):
             is_private = bool((found.response or {}).get("data", {}).get("flags", 0) & EPHEMERAL)
             found.original = self._deliver(found, payload, files, is_private=is_private)
         else:
+            self._check_shown(found.original)
             self.edit(found.original, payload, files)
         return _json(self.as_json(found.original))
 
     async def _delete_original(self, request: web.Request) -> web.Response:
         found = self.interaction(request.match_info["token"])
-        if found.original is not None:
-            self.messages.pop(found.original.id, None)
-            found.original.payload = {}
+        if found.original is None:
+            raise Refused(404, 10008, "Unknown Message")
+        self._check_shown(found.original)
+        self.messages.pop(found.original.id, None)
+        found.original.payload = {}
         return web.Response(status=204)
+
+    def _check_shown(self, message: Message) -> None:
+        """What somebody was told in private is gone once they dismiss it."""
+        if message.is_dismissed:
+            raise Refused(404, 10008, "Unknown Message")
 
     def _deliver(self, found: Interaction, payload: Payload, files: dict[str, str], *, is_private: bool) -> Message:
         message = Message(self.number(), found.channel, BOT, payload, self.now(), files, is_private=is_private)
@@ -574,6 +584,16 @@ class DiscordServer(World):
         else:
             self.messages[message.id] = message
         return message
+
+
+def _refusal(refused: Refused) -> web.Response:
+    """What asks for patience comes from Discord itself, and says so in the header that a gateway's own answers lack."""
+    body: Payload = {"message": refused.message, "code": refused.code}
+    if not refused.retry_after:
+        return _json(body, refused.status)
+    seconds = refused.retry_after
+    headers = {"Via": "1.1 google", "Retry-After": f"{seconds:g}"}
+    return _json({**body, "retry_after": seconds, "global": False}, refused.status, headers)
 
 
 def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

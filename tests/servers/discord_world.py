@@ -19,14 +19,16 @@ EPHEMERAL = 64
 FIRST_ANSWER = 3.0
 TOKEN_LIFE = 900.0
 HOUR = 3600.0
+EPOCH = 1_420_070_400_000
+"""Milliseconds, where Discord begins to count."""
 
 
 class Refused(Exception):
     """An error in Discord's own form."""
 
-    def __init__(self, status: int, code: int, message: str) -> None:
+    def __init__(self, status: int, code: int, message: str, *, retry_after: float = 0.0) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
 
 
 @dataclass
@@ -80,6 +82,7 @@ class Message:
     files: dict[str, str] = field(default_factory=dict[str, str])
     edits: int = 0
     is_private: bool = False
+    is_dismissed: bool = False
 
     @property
     def text(self) -> str:
@@ -129,7 +132,8 @@ class World:
 
     def __init__(self) -> None:
         """One server with one channel, to begin with."""
-        self._numbers = itertools.count(1_000_000_000_000_000_000)
+        # A snowflake says when it was made: https://discord.com/developers/docs/reference#snowflakes
+        self._numbers = itertools.count(int(time.time() * 1000 - EPOCH) << 22)
         self._skipped = 0.0
         self.url = ""
         self.changed = asyncio.Condition()

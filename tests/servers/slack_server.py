@@ -73,13 +73,17 @@ class Message:
 
 @dataclass(kw_only=True)
 class Fault:
-    """What a method answers instead, so many times: after `silence`, if that is given."""
+    """What a method answers instead, so many times: after `silence`, if that is given.
+
+    A `page` is one of somebody before Slack, a proxy or a gateway, whatever its status.
+    """
 
     method: str
     error: str = ""
     status: int = 200
     retry_after: int | None = None
     needed: str = ""
+    page: str = ""
     times: int = 1
     is_done_first: bool = False
     silence: asyncio.Event | None = None
@@ -185,6 +189,7 @@ class SlackServer:
     triggers: dict[str, float] = field(default_factory=dict[str, float])
     clicked_in: dict[str, str] = field(default_factory=dict[str, str])
     answers_left: dict[str, int] = field(default_factory=lambda: defaultdict(lambda: 5))
+    answers_expired: bool = False
     sockets: list[web.WebSocketResponse] = field(default_factory=list[web.WebSocketResponse])
     acks: dict[str, object] = field(default_factory=dict[str, object])
     last_update: dict[str, float] = field(default_factory=dict[str, float])
@@ -565,8 +570,10 @@ class SlackServer:
         }
 
     async def take_answer(self, request: web.Request) -> web.Response:
-        """A response_url: five times, no more."""
+        """A response_url: five times, for half an hour, no more."""
         key = request.match_info["key"]
+        if self.answers_expired:
+            return web.Response(status=404, text="expired_url")
         self.answers_left[key] -= 1
         if self.answers_left[key] < 0:
             self.diagnostics.append("a response_url was used six times")
@@ -672,6 +679,8 @@ def _failing(fault: Fault) -> web.Response:
     if fault.retry_after is not None:
         headers = {"Retry-After": str(fault.retry_after)}
         return web.json_response(_no("ratelimited"), status=429, headers=headers)
+    if fault.page:
+        return web.Response(status=fault.status, text=fault.page, content_type="text/html")
     if fault.status != 200:
         return web.Response(status=fault.status, text="upstream error", content_type="text/html")
     return web.json_response(_no(fault.error, needed=fault.needed))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from bot.chat.platform import CardTooLarge, EditRefused, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.platform import CardBlocked, CardTooLarge, EditRefused, MessageNotFound, MissingPermission, RateLimited
 from bot.chat.store import Done, Gone, Live
 from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from bot.message import Action
@@ -268,6 +268,57 @@ async def test_a_card_that_is_deleted_while_its_plan_waits_comes_back_though_not
         await harness.until_told(RUN)
     assert harness.platform.newest.card.status == "Waiting for approval"
     assert harness.store.cards[RUN].message == "m2"
+
+
+async def test_a_card_that_another_bot_deletes_each_time_comes_back_ever_more_seldom_and_who_asked_is_told() -> None:
+    harness = Harness()
+    await harness.ask(waiting())
+    platform = harness.platform
+    async with harness.running():
+        await harness.until_told(RUN)
+        for _ in range(5):
+            posts = platform.posts
+            platform.messages.clear()
+            harness.clock.ahead += timedelta(seconds=31)
+            await platform.until(lambda posts=posts: platform.posts > posts)
+            await harness.until_told(RUN)
+        platform.messages.clear()
+        harness.clock.ahead += timedelta(seconds=31)
+        await platform.until(lambda: bool(platform.private_messages))
+        assert platform.posts == 6
+        async with asyncio.timeout(30):
+            while platform.posts == 6:
+                harness.clock.ahead += timedelta(seconds=31)
+                await asyncio.sleep(0.02)
+    assert "deleted each time" in texts(platform.private_messages[0][1])
+    assert len(platform.private_messages) == 1
+
+
+@pytest.mark.parametrize("error", [CardTooLarge("413"), CardBlocked("240000")])
+async def test_what_is_refused_even_without_its_plan_is_told_to_who_asked_and_tried_again(error: CardTooLarge) -> None:
+    harness = Harness()
+    harness.platform.always = lambda kind, card: error if kind == "post" else None
+    await harness.ask(waiting())
+    async with harness.running():
+        await harness.platform.until(lambda: bool(harness.platform.private_messages))
+        assert "rejects my message" in texts(harness.platform.private_messages[0][1])
+        harness.platform.always = lambda kind, card: None
+        harness.clock.ahead += timedelta(seconds=90)
+        await harness.until_told(RUN)
+    assert harness.platform.newest.card.status == "Decide"
+
+
+async def test_a_plan_that_the_chats_filter_blocks_says_so_and_can_not_be_approved() -> None:
+    harness = Harness()
+    blocked = CardBlocked("240000")
+    harness.platform.always = lambda kind, card: (
+        blocked if any(each.needs_whole_plan for each in card.buttons) else None
+    )
+    await harness.ask(waiting())
+    async with harness.running():
+        await harness.until_told(RUN)
+    assert "filter blocked this plan" in alerts(harness.platform.newest.card)[0]
+    assert Action.APPROVE not in harness.platform.newest.ids
 
 
 async def test_thousands_of_cards_are_looked_for_one_after_the_other_however_many_wait() -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from bot.cards.run_view import RunView
 from bot.chat.card_sync.snapshot import IssuedIds, Snapshot, issue_ids
-from bot.chat.card_sync.turns import Refusals
+from bot.chat.card_sync.turns import Deletions, Refusals
 from bot.chat.platform import ChannelRef, ChatPlatform, LinksMessages, MessageRef, SyncIntervals
 from bot.chat.store import CardRecord, ChatStore
 from bot.i18n import Catalog, catalog, joined
@@ -64,6 +64,11 @@ class SyncContext:
     def refusals(self) -> Refusals:
         """What the product refuses, and when it is asked again."""
         return Refusals(self.intervals)
+
+    @cached_property
+    def deletions(self) -> Deletions:
+        """Which cards are deleted again and again."""
+        return Deletions()
 
     @cached_property
     def invited(self) -> dict[str, str]:

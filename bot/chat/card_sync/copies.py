@@ -32,6 +32,7 @@ from bot.chat.card_sync.snapshot import (
 )
 from bot.chat.card_sync.turns import GIVE_UP, SAME
 from bot.chat.platform import (
+    CardBlocked,
     CardTooLarge,
     ChannelNotFound,
     ChannelRef,
@@ -331,8 +332,9 @@ class Copies:
         try:
             try:
                 await self.context.platform.edit(_message(copy), snapshot.card, ids)
-            except CardTooLarge:
-                await self.context.platform.edit(_message(copy), without_plan(snapshot).card, ids)
+            except CardTooLarge as error:
+                shorter = without_plan(snapshot, is_blocked=isinstance(error, CardBlocked))
+                await self.context.platform.edit(_message(copy), shorter.card, ids)
         finally:
             self.context.throttle.edited(_key(copy), self.context.clock.monotonic())
         state = "done" if isinstance(view.state, ENDED) else copy.state

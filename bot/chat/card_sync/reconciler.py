@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -21,6 +23,7 @@ from bot.chat.card_sync.snapshot import (
 from bot.chat.card_sync.timeline_message import TimelineMessage
 from bot.chat.card_sync.turns import GIVE_UP, SAME
 from bot.chat.platform import (
+    CardBlocked,
     CardTooLarge,
     ChannelNotFound,
     EditRefused,
@@ -30,7 +33,7 @@ from bot.chat.platform import (
     RateLimited,
 )
 from bot.chat.store import CardRecord, Done, Gone, Post
-from bot.i18n import catalog_in, speaking
+from bot.i18n import catalog, catalog_in, speaking
 from bot.message import Alert
 from coordination.domain.states import Executing, NeedsHuman, Queued
 from coordination.errors import OwnershipLostError, StorageError
@@ -49,7 +52,7 @@ class CardPublisher:
 
     context: SyncContext
     alerts: tuple[Alert, ...] = ()
-    _too_large: set[str] = field(default_factory=set[str])
+    _shortened: dict[str, Snapshot] = field(default_factory=dict[str, Snapshot])
 
     async def publish(self, card: CardRecord, view: RunView, *, is_check_due: bool = False) -> CardRecord:
         """Do what can be done now; whether that was enough is told by `is_in_step`.
@@ -75,6 +78,7 @@ class CardPublisher:
         except MessageNotFound as error:
             if isinstance(error, ChannelNotFound) and not card.thread:
                 raise NoChannelForCard from error  # It may be back, with the message on it.
+            self._check_deletions(card, post)
             return await self._post(await self._next(card), view)
         except MissingPermission as error:
             # Where others can be posted but this one can't be edited there is a new one, but not for every change. A
@@ -92,13 +96,14 @@ class CardPublisher:
         if post.shown == snapshot.fingerprint:
             return True
         # An old card that was too large for its place is not posted there again and again to find that out.
-        return self._is_old(post) and post.shown == without_plan(snapshot).fingerprint
+        shorter = (without_plan(snapshot, is_blocked=each).fingerprint for each in (False, True))
+        return self._is_old(post) and post.shown in shorter
 
     def snapshot(self, view: RunView) -> Snapshot:
         """What the card should show now."""
         context = self.context
         whole = snapshot_of(view, context.clock.now(), refresh=context.intervals.refresh, alerts=self.alerts)
-        return without_plan(whole) if whole.fingerprint in self._too_large else whole
+        return self._shortened.get(whole.fingerprint, whole)
 
     def patience(self, card: CardRecord) -> float:
         """Seconds until the next edit is fine."""
@@ -129,20 +134,33 @@ class CardPublisher:
         try:
             await self.context.platform.verify(posted(card), snapshot.card, ids)
         except MessageNotFound as error:
-            if not isinstance(error, ChannelNotFound) or card.thread:
-                return await self._post(await self._next(card), view)
+            if isinstance(error, ChannelNotFound) and not card.thread:
+                return card
+            if card.post is not None:
+                self._check_deletions(card, card.post)
+            return await self._post(await self._next(card), view)
         except (MissingPermission, CardTooLarge, RateLimited) as error:
             _log.info("run %s: whether its card stands can't be seen now: %s", card.run, error)
         return card
+
+    def _check_deletions(self, card: CardRecord, post: Post) -> None:
+        """A card that is gone is back at once; one that is soon gone, time after time, comes back ever more seldom.
+
+        Raises:
+            MissingPermission: it is too early to post it again.
+        """
+        if not self.context.deletions.may_return(card.run, self._age(post)):
+            raise MissingPermission(catalog.text("card_sync.deleted"))
 
     async def _edit(self, card: CardRecord, view: RunView) -> CardRecord:
         snapshot = self.snapshot(view)
         ids = await self.context.ids(card, snapshot, view)
         try:
             await self.context.platform.edit(posted(card), snapshot.card, ids)
-        except CardTooLarge:
-            snapshot = self._shortened(snapshot)
-            await self.context.platform.edit(posted(card), snapshot.card, ids)
+        except CardTooLarge as error:
+            snapshot = self._shorten(snapshot, error)
+            with _refusal_told():
+                await self.context.platform.edit(posted(card), snapshot.card, ids)
         finally:
             self._sent(card)
         return await self.context.saved(card, card.with_fingerprint(snapshot.fingerprint))
@@ -184,9 +202,10 @@ class CardPublisher:
         ids = await self.context.ids(card, snapshot, view)
         try:
             stands = await self._placed(card, snapshot, ids)
-        except CardTooLarge:
-            snapshot = self._shortened(snapshot)
-            stands = await self._placed(card, snapshot, ids)
+        except CardTooLarge as error:
+            snapshot = self._shorten(snapshot, error)
+            with _refusal_told():
+                stands = await self._placed(card, snapshot, ids)
         finally:
             self._sent(card)
         return await self._stand(card, stands, shown=snapshot.fingerprint)
@@ -216,9 +235,10 @@ class CardPublisher:
         await self.context.saved(card, moved)  # Only now: a place that is closed for a moment has its threads still.
         return stands
 
-    def _shortened(self, snapshot: Snapshot) -> Snapshot:
-        self._too_large.add(snapshot.fingerprint)
-        return without_plan(snapshot)
+    def _shorten(self, snapshot: Snapshot, error: CardTooLarge) -> Snapshot:
+        shorter = without_plan(snapshot, is_blocked=isinstance(error, CardBlocked))
+        self._shortened[snapshot.fingerprint] = shorter
+        return shorter
 
     async def _next(self, card: CardRecord) -> CardRecord:
         return await self.context.store.superseded(card)
@@ -236,6 +256,15 @@ class CardPublisher:
     def _is_old(self, post: Post) -> bool:
         renew = self.context.intervals.renew
         return renew is not None and self._age(post) >= renew
+
+
+@contextmanager
+def _refusal_told() -> Generator[None]:
+    """Have it told that not even a card without its plan can be shown: that is tried again, but not for ever in silence."""
+    try:
+        yield
+    except CardTooLarge as error:
+        raise MissingPermission(catalog.text("card_sync.not_taken")) from error
 
 
 def _name(card: CardRecord) -> str:

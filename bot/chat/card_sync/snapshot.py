@@ -48,12 +48,15 @@ def copy_of(view: RunView) -> Card:
     return replace(card, buttons=without_links(card.buttons))
 
 
-def without_plan(snapshot: Snapshot) -> Snapshot:
-    """The same for a place that can't hold the whole plan: it says so, and nobody can approve what they can't read."""
+def without_plan(snapshot: Snapshot, *, is_blocked: bool = False) -> Snapshot:
+    """The same for a place that can't hold the whole plan, or whose filter doesn't let it be posted.
+
+    It says so, and nobody can approve what they can't read.
+    """
     return Snapshot(
         replace(
             snapshot.card,
-            sections=(Alert(line=catalog.rich("card_sync.too_large")),),
+            sections=(Alert(line=catalog.rich("card_sync.blocked" if is_blocked else "card_sync.too_large")),),
             buttons=tuple(button for button in snapshot.card.buttons if not button.needs_whole_plan),
             menus=(),
             attachments=(),

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from bot.chat.platform import SyncIntervals
 
 _LONGEST_PAUSE = timedelta(hours=1)
+_RETURN = timedelta(minutes=1)
+_FEW_DELETIONS = 5
+_MOST_LATER = 6
 _MOST_DOUBLED = 30
 GIVE_UP = timedelta(days=7)
 """How long after its end a card is tried again that the product refuses."""
@@ -78,3 +81,26 @@ class Refusals:
     def over(self, run: str) -> None:
         """The product took it."""
         self._of.pop(run, None)
+
+
+class Deletions:
+    """The cards that somebody, or another bot, deletes soon after each post. A new process begins anew."""
+
+    def __init__(self) -> None:
+        """Nothing was deleted yet."""
+        self._of: dict[str, int] = {}
+
+    def may_return(self, run: str, age: timedelta) -> bool:
+        """Whether a card that is gone, and was posted so long ago, may be posted again now: the first few times it may.
+
+        After that it has to be older each time, twice as much as the last time.
+        """
+        count = self._of.get(run, 0)
+        pause = _RETURN * (1 << min(max(0, count - _FEW_DELETIONS), _MOST_LATER))
+        if count >= _FEW_DELETIONS and age < pause:
+            return False
+        if age < 2 * pause:
+            self._of[run] = count + 1
+        else:
+            self._of.pop(run, None)
+        return True
