@@ -73,7 +73,7 @@ class DiscordPlatform:
     ) -> None:
         """The client must be logged in before the first message; it need not be connected."""
         self._client = client
-        self._now = now
+        self.now = now
         self.lists_members = lists_members
 
     async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
@@ -128,7 +128,7 @@ class DiscordPlatform:
             await self._try(message_ref.place, edit, tries=1)
         except RateLimited as error:
             # For an old message that is the limit of its age, for which discord.py has no error of its own.
-            if INTERVALS.renew and self._now() - snowflake_time(int(message_ref.message)) >= INTERVALS.renew:
+            if INTERVALS.renew and self.now() - snowflake_time(int(message_ref.message)) >= INTERVALS.renew:
                 raise EditRefused(catalog.text("discord.too_old")) from error
             raise
 

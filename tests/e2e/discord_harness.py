@@ -17,6 +17,7 @@ from bot.chat.platform import ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.chat_app import open_chat_service
 from bot.discord_app.client import run_bot
+from bot.discord_app.platform import DiscordPlatform
 from bot.i18n import catalog_for, speaking
 from bot.variables import Environment
 from coordination.domain.events import RunEvent
@@ -80,6 +81,8 @@ class Harness:
         ending, before = asyncio.Event(), len(self.server.identified)
 
         def open_this(platform: ChatPlatform) -> AbstractAsyncContextManager[ChatService]:
+            assert isinstance(platform, DiscordPlatform)
+            platform.now = self.clock.now
             return open_chat_service(Environment(given), hurried(self.clock, self.pace, self._keep), [platform])
 
         def tell(name: str) -> None:

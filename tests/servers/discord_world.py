@@ -166,7 +166,7 @@ class World:
 
     def number(self) -> str:
         """A new snowflake."""
-        return str(next(self._numbers))
+        return str(next(self._numbers) + (int(self._skipped * 1000) << 22))
 
     def add_guild(self, name: str) -> Guild:
         """A server with the roles ops and leads and the channel general."""

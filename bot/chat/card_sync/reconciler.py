@@ -112,13 +112,14 @@ class CardPublisher:
     async def mark_superseded(self, card: CardRecord) -> CardRecord:
         """Have every older message say that it is out of date. What may not be changed now is left in the list.
 
-        Raises:
-            RateLimited: the product asks for patience.
+        Whatever patience the product asks for here, the newest card, and what people are told, wait for none of it.
         """
         last_words = superseded_snapshot(card.run).card
         for message in card.stale:
             try:
                 await self.context.platform.edit(posted(card, message), last_words, IssuedIds({}))
+            except RateLimited:
+                break
             except (MissingPermission, ChannelNotFound):
                 if card.post is None or self._age(card.post) < GIVE_UP:
                     continue
