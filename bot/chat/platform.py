@@ -173,8 +173,8 @@ class ChatPlatform(Protocol):
         """Post one line that notifies the roles which it mentions, if the product knows any of them by its id."""
         ...
 
-    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
-        """Tell one person, in private where the product can, otherwise not at all."""
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> bool:
+        """Tell one person, in private where the product can, otherwise not at all: whether they were told."""
         ...
 
 
@@ -294,6 +294,19 @@ class CountsRoles(Protocol):
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         """How many people have one of these roles at most, besides these accounts; None: the chat has no such number.
+
+        Raises:
+            MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
+        """
+        ...
+
+
+@runtime_checkable
+class KnowsOwners(Protocol):
+    """A chat that tells whose a tenant is."""
+
+    async def owners_of(self, tenant: str) -> Sequence[str]:
+        """The accounts that own a tenant, and others who administer it as far as the chat tells; whose it is comes first.
 
         Raises:
             MessageNotFound, MissingPermission, RateLimited: the chat does not tell.

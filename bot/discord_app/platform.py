@@ -222,12 +222,12 @@ class DiscordPlatform:
         allowed = discord.AllowedMentions(everyone=False, users=False, roles=roles, replied_user=False)
         await self._try(place, lambda: channel.send(content=words, allowed_mentions=allowed, nonce=nonce))
 
-    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> bool:
         """A direct message; people who take none are not told."""
         rendered = render(card, None)
         nonce = _nonce()
 
-        async def tell() -> None:
+        async def tell() -> bool:
             try:
                 channel = await self._client.create_dm(discord.Object(int(person.id)))
                 await channel.send(
@@ -240,8 +240,10 @@ class DiscordPlatform:
             except discord.HTTPException as error:
                 if not can_not_be_told(error):
                     raise
+                return False
+            return True
 
-        await self._try(place, tell)
+        return await self._try(place, tell)
 
     async def link_to(self, message_ref: MessageRef) -> str:
         """What Discord itself copies as the link of a message. In a thread, the thread is its channel."""
@@ -287,6 +289,12 @@ class DiscordPlatform:
                 return [str(each["user"]["id"]) for each in found if not each["user"].get("bot")]
             after = int(page[-1]["user"]["id"])
         return ()
+
+    async def owners_of(self, tenant: str) -> Sequence[str]:
+        """Every server has one owner, whom every bot in it is told of: it takes no intent and no permission."""
+        place, number = ChannelRef(platform=PLATFORM, tenant=tenant, channel=""), int(guild_of(tenant) or 0)
+        guild = await self._try(place, lambda: self._client.fetch_guild(number, with_counts=False), tries=1)
+        return (str(guild.owner_id),) if guild.owner_id else ()
 
     async def check_channel(self, tenant: str, channel: str) -> None:
         """Whether the bot can post cards in a channel of this server, by what Discord tells now. Nobody from outside is in it."""

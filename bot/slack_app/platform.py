@@ -11,11 +11,11 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -333,6 +333,15 @@ class SlackPlatform:
         name = names.get("display_name") or names.get("real_name") or user.get("name") or number
         return None if user.get("deleted") else str(name)
 
+    async def owners_of(self, tenant: str) -> Sequence[str]:
+        """Slack says of every account whether it owns or administers the workspace, with `users:read`.
+
+        https://docs.slack.dev/reference/methods/users.list
+        """
+        workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
+        with translated():
+            return await _owners(self._clients.steady(workspace.token), workspace.team)
+
     async def is_bot(self, tenant: str, number: str) -> bool:
         """Whether an account is an app's, a workflow's or Slack's own."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
@@ -361,7 +370,7 @@ class SlackPlatform:
             words = "".join(getattr(each, "text", "") or getattr(each, "name", "") for each in line)
             await self._post(place, Rendered(text=escaped(words.strip()), blocks=[block]), once)
 
-    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> bool:
         """Tell one person by direct message; where that can't be, in the channel for their eyes, or not at all.
 
         What Slack shows for one pair of eyes is gone when they come back: it is for people who just did something.
@@ -372,14 +381,15 @@ class SlackPlatform:
             with translated():
                 await self._direct(client, person, place, message)
         except (MessageNotFound, MissingPermission):
-            await self._beside(client, person, place, message)
+            return await self._beside(client, person, place, message)
+        return True
 
     async def _direct(self, client: AsyncWebClient, person: Person, place: ChannelRef, message: Rendered) -> None:
         opened = await client.conversations_open(users=[person.id])
         channel = str((opened.get("channel") or {}).get("id"))
         await _send(client, channel, place.thread if channel == place.channel else "", message)
 
-    async def _beside(self, client: AsyncWebClient, person: Person, place: ChannelRef, message: Rendered) -> None:
+    async def _beside(self, client: AsyncWebClient, person: Person, place: ChannelRef, message: Rendered) -> bool:
         try:
             with translated():
                 await client.chat_postEphemeral(
@@ -393,6 +403,8 @@ class SlackPlatform:
                 )
         except (MessageNotFound, MissingPermission):
             _log.info("a person can't be reached in private")
+            return False
+        return True
 
     async def _post(self, place: ChannelRef, message: Rendered, once: str = "") -> MessageRef:
         client = self._clients.once(await self._token(place))
@@ -470,18 +482,45 @@ async def _called(client: AsyncWebClient, name: str, team: str) -> list[str]:
         RateLimited: there are more people than are looked through.
     """
     found: list[str] = []
+    async for user in _everybody(client, team):
+        profile = user.get("profile") or {}
+        names = (user["id"], user.get("name"), profile.get("display_name"), profile.get("real_name"))
+        if name in names and not user.get("deleted"):
+            found.append(str(user["id"]))
+    return found
+
+
+async def _everybody(client: AsyncWebClient, team: str) -> AsyncIterator[Mapping[str, Any]]:
+    """Every account of a workspace, as `users.list` describes it, in no order.
+
+    Raises:
+        RateLimited: there are more people than are looked through.
+    """
     cursor = ""
     for _ in range(_MOST_PAGES):
         page = await client.users_list(limit=_PAGE, cursor=cursor or None, team_id=team or None)
         for user in page.get("members") or []:
-            profile = user.get("profile") or {}
-            names = (user["id"], user.get("name"), profile.get("display_name"), profile.get("real_name"))
-            if name in names and not user.get("deleted"):
-                found.append(str(user["id"]))
+            yield user
         cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
         if not cursor:
-            return found
+            return
     raise RateLimited(0)
+
+
+async def _owners(client: AsyncWebClient, team: str) -> list[str]:
+    """The primary owner of a workspace, then those other owners and administrators who were listed before."""
+    found: dict[str, list[str]] = {"is_primary_owner": [], "is_owner": [], "is_admin": []}
+    try:
+        async for user in _everybody(client, team):
+            right = next((each for each in found if user.get(each) is True and not user.get("deleted")), None)
+            if right is not None:
+                found[right].append(str(user["id"]))
+            if right == "is_primary_owner":
+                break
+    except RateLimited:
+        if not any(found.values()):
+            raise
+    return [each for accounts in found.values() for each in accounts]
 
 
 async def _with_links_or_without(send: Callable[[Rendered], Awaitable[_Sent]], message: Rendered) -> _Sent:

@@ -153,13 +153,19 @@ async def test_a_person_is_told_in_private_and_whoever_takes_no_messages_is_not(
     server: DiscordServer, platform: DiscordPlatform
 ) -> None:
     person = Person(tenant=here(server).tenant, id="77", name="rita")
-    await platform.notify_user(person, here(server), note("Your plan was approved."))
+    assert await platform.notify_user(person, here(server), note("Your plan was approved."))
     (told,) = server.in_channel(server.private_channels["77"])
     assert "Your plan was approved." in told.payload["content"], "a notification shows nothing of embeds"
     assert "Your plan was approved." in told.payload["embeds"][0]["description"]
     server.closed_doors.add("77")
-    await platform.notify_user(person, here(server), note("again"))
+    assert not await platform.notify_user(person, here(server), note("again"))
     assert len(server.in_channel(server.private_channels["77"])) == 1
+
+
+async def test_a_server_has_one_owner(server: DiscordServer, platform: DiscordPlatform) -> None:
+    assert await platform.owners_of(here(server).tenant) == ("1",)
+    with pytest.raises(MessageNotFound):
+        await platform.owners_of("discord:404")
 
 
 async def test_a_message_a_thread_or_a_channel_that_is_gone(server: DiscordServer, platform: DiscordPlatform) -> None:

@@ -243,7 +243,7 @@ async def test_a_card_whose_files_take_long_is_taken_back_until_it_can_be_whole(
 async def test_a_word_to_one_person_waits_for_them_in_their_direct_messages(
     server: SlackServer, platform: SlackPlatform
 ) -> None:
-    await platform.notify_user(ALICE, PLACE, note("Only for you."))
+    assert await platform.notify_user(ALICE, PLACE, note("Only for you."))
     assert [each.channel for each in server.messages.values()] == ["DUALICE"]
     assert server.private_messages == []
 
@@ -259,7 +259,7 @@ async def test_a_word_to_a_person_who_takes_no_messages_is_shown_to_them_in_the_
     server: SlackServer, platform: SlackPlatform
 ) -> None:
     server.faults.append(Fault(method="conversations.open", error="missing_scope", needed="im:write"))
-    await platform.notify_user(ALICE, PLACE, note("Only for you."))
+    assert await platform.notify_user(ALICE, PLACE, note("Only for you."))
     assert [each["user"] for each in server.private_messages] == ["UALICE"]
     assert server.messages == {}
 
@@ -267,8 +267,21 @@ async def test_a_word_to_a_person_who_takes_no_messages_is_shown_to_them_in_the_
 async def test_a_word_that_reaches_nobody_is_let_go(server: SlackServer, platform: SlackPlatform) -> None:
     server.teams[0].absent.add("C1")
     server.faults.append(Fault(method="conversations.open", error="cannot_dm_bot"))
-    await platform.notify_user(ALICE, PLACE, note("Only for you."))
+    assert not await platform.notify_user(ALICE, PLACE, note("Only for you."))
     assert (server.messages, server.private_messages) == ({}, [])
+
+
+async def test_the_primary_owner_of_a_workspace_is_told_before_other_owners(
+    server: SlackServer, platform: SlackPlatform
+) -> None:
+    users = server.teams[0].users
+    users["UOLD"] = {"id": "UOLD", "is_primary_owner": True, "is_owner": True, "is_admin": True, "deleted": True}
+    users["UOWN"] = {"id": "UOWN", "is_owner": True, "is_admin": True}
+    users["UFIRST"] = {"id": "UFIRST", "is_primary_owner": True, "is_owner": True, "is_admin": True}
+    assert await platform.owners_of(PLACE.tenant) == ["UFIRST", "UOWN", "root"]
+    server.faults.append(Fault(method="users.list", error="missing_scope", needed="users:read"))
+    with pytest.raises(MissingPermission):
+        await platform.owners_of(PLACE.tenant)
 
 
 async def test_where_slack_tells_no_address_there_is_no_link_and_the_next_time_it_is_asked_again(

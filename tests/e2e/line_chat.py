@@ -99,8 +99,9 @@ class LinePlatform:
     async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
         """Everybody reads every line here."""
 
-    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> bool:
         await self.tell(person.name, f"private {rendered(card)}")
+        return True
 
     async def person_now(self, person: Person) -> Person | None:
         return self.person(person.id) if person.id in self.members else None

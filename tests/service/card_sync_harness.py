@@ -67,6 +67,7 @@ class FakePlatform:
     said: list[tuple[ChannelRef, Card]] = field(default_factory=list[tuple[ChannelRef, Card]])
     unsaid: set[str] = field(default_factory=set[str])
     private_messages: list[tuple[Person, Card]] = field(default_factory=list[tuple[Person, Card]])
+    unreachable: frozenset[str] = frozenset()
     called: list[tuple[ChannelRef, RichText]] = field(default_factory=list[tuple[ChannelRef, RichText]])
     threads: list[str] = field(default_factory=list[str])
     calls: list[str] = field(default_factory=list[str])
@@ -144,10 +145,13 @@ class FakePlatform:
         self.called.append((place, line))
         await self._end(fault)
 
-    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> None:
+    async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> bool:
         fault = await self._begin("notify_user", card)
-        self.private_messages.append((person, card))
+        is_told = person.id not in self.unreachable
+        if is_told:
+            self.private_messages.append((person, card))
         await self._end(fault)
+        return is_told
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait for something that a request brings about."""

@@ -55,9 +55,11 @@ class Reaching(FakePlatform):
         raise AssertionError(role)
 
 
-def notices(platform: FakePlatform, *changes: str, admins: str = "", times: int = 1) -> BudgetNotices:
+def notices(
+    platform: FakePlatform, *changes: str, admins: str = "", times: int = 1, warning: BudgetWarning | None = None
+) -> BudgetNotices:
     environment = Environment({"MASSGEN_BOT_ADMINS": admins})
-    untold = [[WARNING] for _ in range(times)]
+    untold = [[warning or WARNING] for _ in range(times)]
 
     async def take(scope: str) -> Sequence[BudgetWarning]:
         assert scope == platform.name
@@ -87,6 +89,61 @@ async def test_where_the_chat_is_silent_those_are_told_whom_the_operator_named()
     for platform in (Reaching(is_silent=True), FakePlatform()):
         await notices(platform, "3", admins="discord:1/8").tell()
         assert [person.id for person, _ in platform.private_messages] == ["8"]
+
+
+@dataclass
+class Owned(Reaching):
+    """A product that knows whose a tenant is."""
+
+    owners: tuple[str, ...] = ("1", "2")
+    refuses: Exception | None = None
+
+    async def owners_of(self, tenant: str) -> Sequence[str]:
+        assert tenant == TENANT
+        if self.refuses is not None:
+            raise self.refuses
+        return self.owners
+
+
+@pytest.mark.parametrize(
+    "admins", ["", "discord:1/8", "discord:1/9"], ids=["nobody is known", "takes no messages", "left"]
+)
+async def test_where_no_administrator_can_be_told_the_owners_are(admins: str) -> None:
+    platform = Owned(gone=frozenset({"9"}), unreachable=frozenset({"8"}))
+    await notices(platform, "4", admins=admins).tell()
+    assert [person.id for person, _ in platform.private_messages] == ["1", "2"]
+    assert platform.said == []
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        FakePlatform(),
+        Owned(owners=()),
+        Owned(refuses=MissingPermission("users:read")),
+        Owned(refuses=RateLimited(1)),
+        Owned(unreachable=frozenset({"1", "2"})),
+    ],
+    ids=["it tells nothing", "nobody owns it", "it refuses", "it asks for patience", "owners take no messages"],
+)
+async def test_where_no_owner_can_be_told_whoever_the_budget_is_for_is(
+    platform: FakePlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    await notices(platform).tell()
+    assert [place.channel for place, _ in platform.said] == ["77"]
+    platform.said.clear()
+    await notices(platform, warning=replace(WARNING, whose="5", name="rita")).tell()
+    assert [person.id for person, _ in platform.private_messages] == ["5"]
+    platform.private_messages.clear()
+    caplog.clear()
+    await notices(platform, warning=replace(WARNING, whose="")).tell()
+    assert (platform.private_messages, platform.said) == ([], [])
+    assert "nobody could be: set MASSGEN_BOT_ADMINS" in caplog.text
+
+
+async def test_a_channel_that_takes_no_message_leaves_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    await notices(FakePlatform(faults={"say": [MissingPermission("no")]})).tell()
+    assert "told: 0 (nobody could be" in caplog.text
 
 
 async def test_a_chat_that_asks_for_patience_gets_it_and_one_that_refuses_is_left_alone() -> None:

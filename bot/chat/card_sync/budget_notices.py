@@ -1,7 +1,8 @@
 """Administrators of a chat are told of budgets that are nearly used: each one once, by one process.
 
 They are the people whom the operator named, and those who have set something as administrators and still are. A chat does not
-list all of its administrators to a bot that lacks far more rights than this one should have.
+list all of its administrators to a bot that lacks far more rights than this one should have. Where none of them can be told,
+the owners of the tenant are, as far as the chat says who they are; and else whoever the budget is for.
 """
 
 import logging
@@ -13,6 +14,7 @@ from bot.chat.platform import (
     CardTooLarge,
     ChannelRef,
     ChatPlatform,
+    KnowsOwners,
     MessageNotFound,
     MissingPermission,
     RateLimited,
@@ -57,27 +59,53 @@ class BudgetNotices:
             StorageError: the database can't be used.
         """
         for warning in await self.take(self.platform.name):
-            people = await self._administrators(warning.tenant)
+            with speaking(self.language):
+                card = budget_card(warning)
+            told, who = await self._send_all(await self._administrators(warning.tenant), card), "administrators"
+            if not told:
+                told, who = await self._send_all(await self._owners(warning.tenant), card), "owners"
+            if not told:
+                told, who = await self._send_to_whose(warning, card), "whoever it is for"
             _log.warning(
-                "%s: limits.%s %s: %s of %s used on %s; administrators told: %d",
+                "%s: limits.%s %s: %s of %s used on %s; told: %d (%s)",
                 warning.tenant,
                 warning.limit,
                 warning.whose,
                 warning.spent,
                 warning.most,
                 warning.day,
-                len(people),
+                told,
+                who if told else "nobody could be: set MASSGEN_BOT_ADMINS",
             )
-            with speaking(self.language):
-                card = budget_card(warning)
-            for person in people:
-                await self._send(person, card)
 
     async def _administrators(self, tenant: str) -> list[Person]:
         others = await self.changed_by(tenant, _LOOKED_AT)
-        accounts = list(dict.fromkeys((*self.candidates(tenant), *others)))
-        people = [Person(tenant=tenant, id=account, name=account) for account in accounts]
+        people = _people(tenant, (*self.candidates(tenant), *others))
         return [each for each in people if await self._administers(each)][:_MOST_TOLD]
+
+    async def _owners(self, tenant: str) -> list[Person]:
+        """Those whose the tenant is; nobody where the chat does not tell."""
+        if not isinstance(self.platform, KnowsOwners):
+            return []
+        try:
+            return _people(tenant, await self.platform.owners_of(tenant))[:_MOST_TOLD]
+        except (MessageNotFound, MissingPermission, RateLimited) as error:
+            _log.info("the chat does not say who owns %s: %s", tenant, error)
+            return []
+
+    async def _send_to_whose(self, warning: BudgetWarning, card: Card) -> int:
+        """Tell the one person whose budget it is, or post in the channel whose it is; whether that could be done."""
+        if warning.name:
+            return await self._send_all(_people(warning.tenant, (warning.whose,)), card)
+        if not warning.whose:
+            return 0
+        place = ChannelRef(platform=self.platform.name, tenant=warning.tenant, channel=warning.whose)
+        try:
+            await self.platform.post_text(place, card)
+        except (MessageNotFound, MissingPermission, CardTooLarge, RateLimited) as error:
+            _log.info("a channel can't be told of its budget: %s", error)
+            return 0
+        return 1
 
     async def _administers(self, person: Person) -> bool:
         """Whether somebody is an administrator now. Of those whom the operator named by their tenant, the chat need not say so."""
@@ -90,16 +118,24 @@ class BudgetNotices:
             return is_named
         return now is not None and not now.is_deleted and (is_named or now.is_admin)
 
-    async def _send(self, person: Person, card: Card) -> None:
+    async def _send_all(self, people: Sequence[Person], card: Card) -> int:
+        """How many of these people could be told."""
+        return sum([await self._send(person, card) for person in people])
+
+    async def _send(self, person: Person, card: Card) -> bool:
         """Send one message; where the chat asks for patience, have some."""
         place = ChannelRef(platform=self.platform.name, tenant=person.tenant, channel="")
         for _ in range(_TRIES):
             try:
-                await self.platform.notify_user(person, place, card)
+                return await self.platform.notify_user(person, place, card)
             except RateLimited as error:
                 await self.clock.sleep(error.seconds)
             except (MessageNotFound, MissingPermission, CardTooLarge) as error:
-                _log.info("an administrator can't be told of a budget: %s", error)
-                return
-            else:
-                return
+                _log.info("a person can't be told of a budget: %s", error)
+                return False
+        return False
+
+
+def _people(tenant: str, accounts: Sequence[str]) -> list[Person]:
+    """Each account once, without a name of its own."""
+    return [Person(tenant=tenant, id=account, name=account) for account in dict.fromkeys(accounts)]
