@@ -5,7 +5,7 @@ Every block is kept whole for the history: a thinking block is refused if a lett
 
 import json
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -44,6 +44,7 @@ from coordination.llm.http_model import (
     Refusal,
     ReplyParts,
     SdkClient,
+    loosen,
 )
 from coordination.llm.model_errors import (
     Problem,
@@ -329,6 +330,7 @@ LONGEST_PAUSES = 8
 """How often one reply may be paused and sent on; each time all of it is paid for again."""
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_CACHE = "cache_control"
 _EPHEMERAL: dict[str, Raw] = {"type": "ephemeral"}
 # The version that searches by itself; newer ones search from within code that the provider runs.
 _WEB_SEARCH: dict[str, Raw] = {"type": "web_search_20250305", "name": "web_search", "max_uses": SEARCHES_PER_REPLY}
@@ -401,6 +403,7 @@ class AnthropicModel(HttpModel[MessagesOptions]):
     default_base_url: ClassVar[str] = ANTHROPIC_BASE_URL
     default_options = MessagesOptions()
     _is_strict = True
+    _marks_cache = True
 
     @override
     def converse(self, system: str, turn_context: TurnContext) -> Conversation:
@@ -435,10 +438,14 @@ class AnthropicModel(HttpModel[MessagesOptions]):
     @override
     def asks_for_less(self, refusal: Refusal, body: Item) -> bool:
         is_about_strict = refusal.status == 400 and re.search(r"\bstrict\b", refusal.words) is not None
-        if not is_about_strict or not _loosen(body):
+        if is_about_strict and loosen(body, "strict"):
+            # An older model: our own tools' schemas are checked here in any case.
+            self._is_strict = False
+            return True
+        if not refusal.is_unknown(_CACHE) or _CACHE in self._options.body() or not _unmark(body):
             return False
-        # An older model: our own tools' schemas are checked here in any case.
-        self._is_strict = False
+        # Others that serve this API keep no cache, or know fewer places for a mark.
+        self._marks_cache = False
         return True
 
     @override
@@ -450,15 +457,17 @@ class AnthropicModel(HttpModel[MessagesOptions]):
 
     def _body(self, system: str, tools: Sequence[ToolSpec]) -> Item:
         """All but the messages. The beginning that stays the same is marked for the cache, piece by piece."""
-        body: Item = {"model": self.name, "stream": True, "cache_control": _EPHEMERAL}
+        body: Item = {"model": self.name, "stream": True, _CACHE: _EPHEMERAL}
         if system:
-            body["system"] = [{"type": "text", "text": system, "cache_control": _EPHEMERAL}]
+            body["system"] = [{"type": "text", "text": system, _CACHE: _EPHEMERAL}]
         # What changes from call to call comes last, so that the beginning stays the same for the cache.
         offered = [dict(_WEB_SEARCH)] if self._options.enable_web_search else []
         offered += [_tool(tool, is_strict=tool.is_strict and self._is_strict) for tool in tools]
         if offered:
-            offered[-1]["cache_control"] = _EPHEMERAL
+            offered[-1][_CACHE] = _EPHEMERAL
             body["tools"] = list[Raw](offered)
+        if not self._marks_cache:
+            _unmark(body)
         return body | self._options.body()
 
 
@@ -498,13 +507,11 @@ def _tool(tool: ToolSpec, *, is_strict: bool) -> dict[str, Raw]:
     return offered
 
 
-def _loosen(body: Mapping[str, Raw]) -> bool:
-    """Leave out what asks for strictness; false where nothing did."""
-    tools = body.get("tools")
-    asking = [tool for tool in tools if isinstance(tool, dict) and "strict" in tool] if isinstance(tools, list) else []
-    for tool in asking:
-        del tool["strict"]
-    return bool(asking)
+def _unmark(body: Item) -> bool:
+    """Leave out what marks the beginning for the cache; false where nothing did."""
+    system = cast("list[Item]", body.get("system", []))
+    found = [body.pop(_CACHE, None), *(part.pop(_CACHE, None) for part in system)]
+    return loosen(body, _CACHE) or any(found)
 
 
 def _paused(provider: Provider) -> ModelError:

@@ -1,6 +1,7 @@
 """What HTTP providers share: server-sent events, addresses, JSON as it is sent and accepted, values of a backend."""
 
 import asyncio
+import codecs
 import json
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -67,6 +68,7 @@ class EventLines:
         self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._ended_in_cr = False
+        self._is_first = True
         self._data: list[bytes] = []
         self._data_size = 0
         self._event = b""
@@ -103,6 +105,8 @@ class EventLines:
         return whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _take(self, line: bytes, payloads: list[bytes]) -> None:
+        if self._is_first:
+            line, self._is_first = line.removeprefix(codecs.BOM_UTF8), False
         if not line:
             self._end_event(payloads)
             return
@@ -274,7 +278,7 @@ def read_object(payload: bytes, provider: Provider) -> dict[str, Raw]:
         ModelError: it is none.
     """
     try:
-        value: Raw = json.loads(payload.decode())
+        value: Raw = json.loads(payload.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise unreadable(provider) from None
     if not isinstance(value, dict):

@@ -4,6 +4,7 @@ The objects that an SDK builds for every event of a stream cost several times mo
 """
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -34,6 +35,13 @@ CONNECT_SECONDS = 10.0
 
 SEARCHES_PER_REPLY = 10
 """Web searches that one reply may make; each costs money beside its tokens."""
+
+MOST_LEFT_OUT = 4
+"""Refusals of one request after each of which it is sent again with something left out."""
+
+_UNKNOWN = re.compile(
+    r"\b(?:unrecogni|unknown|unsupported|unexpected|extra|(?:not|n't) (?:support|permit|allow|accept|know))"
+)
 
 CONNECTION_LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
 
@@ -156,6 +164,11 @@ class Refusal(Exception):
             option=option,
             retry_after=self._retry_after,
         )
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether the server refuses this part of a request because it does not know it, not because of its value."""
+        is_named = re.search(rf"\b{name}\b", self.words) is not None
+        return self.status in {400, 422} and is_named and _UNKNOWN.search(self.words.lower()) is not None
 
 
 class ConnectionFailedError(Exception):
@@ -341,11 +354,12 @@ class HttpModel(ServedModel[HttpOptionsT]):
 
     async def _post(self, body: Item) -> httpx2.Response:
         timeout = self._options.read_timeout
-        try:
-            return await self._clients.post(self.path, body, self._provider, read_timeout=timeout)
-        except Refusal as refusal:
-            if not self.asks_for_less(refusal, body):
-                raise
+        for _ in range(MOST_LEFT_OUT):
+            try:
+                return await self._clients.post(self.path, body, self._provider, read_timeout=timeout)
+            except Refusal as refusal:
+                if not self.asks_for_less(refusal, body):
+                    raise
         return await self._clients.post(self.path, body, self._provider, read_timeout=timeout)
 
 
@@ -370,6 +384,17 @@ class HttpConversation(Generic[HttpOptionsT]):
 
     async def _reply(self, history: Sequence[Item], tools: Sequence[ToolSpec]) -> tuple[Reply, Sequence[Item]]:
         return await self._model.reply(self._system, history, tools)
+
+
+def loosen(body: Mapping[str, Raw], key: str) -> bool:
+    """Leave a key out of every tool of a request, and of its function; false where none had it."""
+    tools = body.get("tools")
+    offered = [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    functions = [function for tool in offered if isinstance(function := tool.get("function"), dict)]
+    asking = [each for each in (*offered, *functions) if key in each]
+    for each in asking:
+        del each[key]
+    return bool(asking)
 
 
 def result_text(result: ToolResult) -> str:

@@ -31,7 +31,7 @@ from coordination.llm.http import (
     text_of,
     whole,
 )
-from coordination.llm.http_model import HttpModel, HttpOptions, Item, Refusal, ReplyParts, result_text
+from coordination.llm.http_model import HttpModel, HttpOptions, Item, Refusal, ReplyParts, loosen, result_text
 from coordination.llm.model_errors import (
     Problem,
     Provider,
@@ -133,6 +133,8 @@ class ChatReplyParts(ReplyParts):
                 raise cut_off(self._provider)
             case None if not self._is_whole():
                 raise unfinished(self._provider)
+            case "tool_calls" | "function_call" if not self._calls and not "".join(self._text).strip():
+                raise unfinished(self._provider)
             case "length" | "max_tokens":
                 raise too_short(self._provider, self._length_option)
             case "content_filter":
@@ -183,10 +185,11 @@ class ChatReplyParts(ReplyParts):
             if content:
                 self._add(self._text, _plain(content))
             calls = delta.get("tool_calls")
-            if isinstance(calls, list):
-                for call in calls:
-                    if isinstance(call, dict):
-                        self._take_call(call)
+            # Before there were several calls in a reply there was one, and some servers still answer so.
+            earlier: Raw = {"index": 0, "function": delta.get("function_call")}
+            for call in calls if isinstance(calls, list) else [earlier] if delta.get("function_call") else []:
+                if isinstance(call, dict):
+                    self._take_call(call)
             self._take_reasoning(delta)
             if delta.get("refusal"):
                 self._has_refusal = True
@@ -296,6 +299,9 @@ def _usage(usage: dict[str, Raw]) -> Usage:
 LONGEST_DESCRIPTION = 1024
 """Characters of a tool's description that OpenAI takes; longer ones fail the whole request."""
 
+_LENGTH, _EARLIER_LENGTH = "max_completion_tokens", "max_tokens"
+"""What bounds a reply, and by which name servers knew it before OpenAI's newer one."""
+
 _GIVEN_BY_US = frozenset({"model", "messages", "stream", "tools"})
 
 
@@ -308,7 +314,7 @@ class ChatOptions(HttpOptions):
 
     @override
     def own(self) -> dict[str, Raw]:
-        return {"max_completion_tokens": self.max_completion_tokens, "reasoning_effort": self.reasoning_effort}
+        return {_LENGTH: self.max_completion_tokens, "reasoning_effort": self.reasoning_effort}
 
 
 class ChatCompletionsModel(HttpModel[ChatOptions]):
@@ -319,12 +325,14 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
     default_options = ChatOptions()
     _reports_usage = True
     _returns_reasoning = True
+    _knows_length = True
+    _is_strict = True
 
     @override
     async def reply(
         self, system: str, history: Sequence[Item], tools: Sequence[ToolSpec]
     ) -> tuple[Reply, Sequence[Item]]:
-        parts = ChatReplyParts(self._provider, limit=self._limit, length_option="max_completion_tokens")
+        parts = ChatReplyParts(self._provider, limit=self._limit, length_option=_LENGTH)
         await self.call(self._body(system, history, tools), parts)
         reply = parts.complete()
         return reply, [parts.message(reply)]
@@ -347,14 +355,17 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
         if "stream_options" in words and "stream_options" in body:
             # An older server: it reports no usage, or reports it unasked.
             self._reports_usage = False
-            del body["stream_options"]
-            return True
-        if any(f"{key}'" in words or f'{key}"' in words for key in REASONING_KEYS) and "unsupported" in words.lower():
+        elif any(f"{key}'" in words or f'{key}"' in words for key in REASONING_KEYS) and "unsupported" in words.lower():
             # It sends its reasoning, and refuses to get it back.
             self._returns_reasoning = False
-            body["messages"] = self._sendable(cast("list[Item]", body["messages"]))
-            return True
-        return False
+        elif refusal.is_unknown(_LENGTH) and _LENGTH in body and _EARLIER_LENGTH not in body:
+            self._knows_length = False
+        elif refusal.is_unknown("strict") and loosen(body, "strict"):
+            self._is_strict = False
+        else:
+            return False
+        self._simplify(body)
+        return True
 
     @override
     def option_in(self, refusal: Refusal, body: Item) -> str:
@@ -375,19 +386,30 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
         except BROKEN_CONNECTION as error:
             raise broken(error, self._provider) from None
 
-    def _sendable(self, messages: Sequence[Item]) -> list[Raw]:
-        if self._returns_reasoning:
-            return list(messages)
-        return [{key: value for key, value in each.items() if key not in REASONING_KEYS} for each in messages]
-
     def _body(self, system: str, history: Sequence[Item], tools: Sequence[ToolSpec]) -> Item:
-        messages = self._sendable([{"role": "system", "content": system}, *history])
+        messages: list[Raw] = [{"role": "system", "content": system}, *history]
         body: Item = {"model": self.name, "messages": messages, "stream": True}
         if self._reports_usage:
             body["stream_options"] = {"include_usage": True}
         if tools:
             body["tools"] = [_tool(tool) for tool in tools]
-        return body | self._options.body()
+        body |= self._options.body()
+        self._simplify(body)
+        return body
+
+    def _simplify(self, body: Item) -> None:
+        """Leave out, or write otherwise, what this server has refused before."""
+        if not self._reports_usage:
+            body.pop("stream_options", None)
+        if not self._returns_reasoning:
+            messages = cast("list[Item]", body["messages"])
+            body["messages"] = [
+                {key: value for key, value in each.items() if key not in REASONING_KEYS} for each in messages
+            ]
+        if not self._knows_length and _LENGTH in body:
+            body[_EARLIER_LENGTH] = body.pop(_LENGTH)
+        if not self._is_strict:
+            loosen(body, "strict")
 
 
 async def _joined(stream: AsyncGenerator[bytes], limit: int) -> bytes:

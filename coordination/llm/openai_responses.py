@@ -232,6 +232,9 @@ def _usage(usage: Raw) -> Usage:
 LONGEST_CACHE_KEY = 64
 
 _REASONING_CONTENT = f"reasoning.{_ENCRYPTED}"
+_NOT_NEEDED = ("include", "prompt_cache_key", "parallel_tool_calls")
+"""What is asked for though nobody configured it; other servers, and models behind a gateway, don't know it."""
+
 _CONFIG_NAMES = {"max_output_tokens": LENGTH_OPTION, "max_tool_calls": "enable_web_search"}
 
 
@@ -267,7 +270,6 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
     path: ClassVar[str] = "/responses"
     default_base_url: ClassVar[str] = OPENAI_BASE_URL
     default_options = ResponsesOptions()
-    _has_reasoning = True
 
     def __init__(
         self,
@@ -280,6 +282,7 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
         """Calls of one `prompt_cache_key` find each other's cached beginnings, so it should name the agent."""
         super().__init__(clients=clients, options=options, **server)
         self._cache_key = _shortened(prompt_cache_key)
+        self._left_out: set[str] = set()
 
     @override
     async def reply(
@@ -306,11 +309,15 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
         is_about_reasoning = (
             refusal.place.startswith("include") or "encrypted content is not supported" in refusal.words.lower()
         )
-        if refusal.status != 400 or not is_about_reasoning or "include" not in body:
-            return False
         # A model that does not reason has no reasoning to give back, and refuses to be asked for it.
-        self._has_reasoning = False
-        del body["include"]
+        unknown = {"include"} if refusal.status == 400 and is_about_reasoning else set[str]()
+        unknown.update(name for name in _NOT_NEEDED if refusal.is_unknown(name))
+        unknown &= body.keys() - self._options.body().keys()
+        if not unknown:
+            return False
+        self._left_out |= unknown
+        for name in unknown:
+            del body[name]
         return True
 
     @override
@@ -325,8 +332,7 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
         body: Item = {"model": self.name, "input": list(items), "stream": True, "store": False}
         if system:
             body["instructions"] = system
-        if self._has_reasoning:
-            body["include"] = [_REASONING_CONTENT]
+        body["include"] = [_REASONING_CONTENT]
         if self._cache_key:
             body["prompt_cache_key"] = self._cache_key
         # What changes from call to call comes last, so that the beginning stays the same for the cache.
@@ -334,7 +340,7 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
         offered += [_tool(tool) for tool in tools]
         if offered:
             body |= {"tools": offered, "parallel_tool_calls": True}
-        return body | self._options.body()
+        return {name: value for name, value in body.items() if name not in self._left_out} | self._options.body()
 
 
 def _tool(tool: ToolSpec) -> Raw:

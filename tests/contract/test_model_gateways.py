@@ -104,6 +104,14 @@ def test_events_without_a_blank_line_between_them_are_told_apart() -> None:
     assert lines.feed(b'data: {"a": 1}\ndata: {"b": 2}\ndata: [DONE]\n') == [b'{"a": 1}', b'{"b": 2}', b"[DONE]"]
 
 
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_byte_order_mark_before_the_first_event_is_no_part_of_it(size: int) -> None:
+    data = b'\xef\xbb\xbfdata: {"a": 1}\n\ndata: {"b": 2}\n\n'
+    lines = EventLines(limit=100)
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert [each for piece in pieces for each in lines.feed(piece)] == [b'{"a": 1}', b'{"b": 2}']
+
+
 def test_an_event_that_never_ends_is_bounded() -> None:
     lines = EventLines(limit=1000)
     with pytest.raises(OverflowError):
@@ -310,6 +318,32 @@ async def test_a_stream_that_is_done_without_a_reason_is_complete_if_what_came_i
         error = await open_talk.failure()
     assert error.fault is ModelFault.CUT_OFF
     assert "gave no reason" in str(error)
+
+
+@pytest.mark.parametrize("names", [["look", None], ["look", ""], ["look", "look"]])
+async def test_a_call_in_the_form_before_there_were_several_is_a_call(names: Sequence[str | None]) -> None:
+    """As LiteLLM 1.108 passes it on from a server that answers so."""
+    pieces = [
+        chunk({"function_call": {"name": n, "arguments": part}})
+        for n, part in zip(names, ('{"at"', ": 1}"), strict=True)
+    ]
+    async with talk(Sends(writes=[*pieces, chunk({}, "function_call"), b"data: [DONE]\n\n"])) as open_talk:
+        (only,) = (await open_talk.send()).calls
+    assert (only.name, only.arguments) == ("look", '{"at": 1}')
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "function_call"])
+async def test_a_reply_that_ends_with_calls_and_has_none_is_half_a_reply(reason: str) -> None:
+    async with talk(Sends(writes=[chunk({"content": ""}), chunk({}, reason), b"data: [DONE]\n\n"])) as open_talk:
+        error = await open_talk.failure()
+    assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
+
+
+async def test_a_whole_answer_may_begin_with_a_byte_order_mark() -> None:
+    whole = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
+    body = b"\xef\xbb\xbf" + json.dumps(whole).encode()
+    async with talk(Sends(writes=[body], content_type="application/json")) as open_talk:
+        assert (await open_talk.send()).text == "hi"
 
 
 async def test_reasoning_goes_back_with_the_next_request_as_it_came() -> None:

@@ -283,6 +283,19 @@ async def test_what_the_provider_would_refuse_in_a_history_is_made_acceptable() 
     assert len({block["id"] for block in sent}) == 4
 
 
+async def test_a_server_that_refuses_marks_for_a_cache_is_asked_without_from_then_on() -> None:
+    refusal = Fails(status=400, error={"message": "cache_control: Extra inputs are not permitted"})
+    async with harness(refusal, Says(text="one"), Says(text="two")) as opened:
+        assert [(await opened.send(tools=TOOLS)).text for _ in range(2)] == ["one", "two"]
+    assert ["cache_control" in json.dumps(each) for each in opened.server.requests] == [True, False, False]
+
+
+async def test_marks_for_a_cache_that_were_configured_are_the_operators_to_take_out() -> None:
+    refusal = Fails(status=400, error={"message": "cache_control: Extra inputs are not permitted"})
+    async with harness(refusal, options=MessagesOptions(extra_body={"cache_control": {"type": "ephemeral"}})) as opened:
+        assert "must check cache_control" in str(await opened.failure())
+
+
 async def test_an_older_model_is_asked_without_strictness_from_then_on() -> None:
     strict = workflow_tools(Ballot(size=2), may_answer=True)
     refusal = Fails(status=400, error={"message": "tools.0.custom.strict: Extra inputs are not permitted"})

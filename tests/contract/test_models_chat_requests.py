@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from coordination.domain.ballot import Ballot
+from coordination.errors import ModelError
 from coordination.llm.openai_chat import ChatCompletionsModel, ChatOptions
 from coordination.llm.openai_clients import OpenAIClients
 from coordination.ports import InputMessage, Reply, ToolCall, ToolResult, ToolSpec, TurnContext, Usage, UserMessage
@@ -229,6 +230,34 @@ async def test_comments_empty_lines_and_carriage_returns_are_no_part_of_a_reply(
     last = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": "many"}}'
     async with harness(Sends(writes=[*noisy, last])) as opened:
         assert await opened.send() == Reply(text="hi")
+
+
+EXTRA = "Extra inputs are not permitted"
+
+
+async def test_an_older_server_that_refuses_the_newer_name_of_the_length_gets_the_earlier_one_from_then_on() -> None:
+    refusal = Fails(status=422, error={"message": f"body.max_completion_tokens: {EXTRA}"})
+    async with harness(
+        refusal, Says(text="one"), Says(text="two"), options=ChatOptions(max_completion_tokens=9)
+    ) as opened:
+        assert [(await opened.send()).text for _ in range(2)] == ["one", "two"]
+    lengths = [(each.get("max_completion_tokens"), each.get("max_tokens")) for each in opened.server.requests]
+    assert lengths == [(9, None), (None, 9), (None, 9)]
+
+
+async def test_a_length_that_is_refused_for_its_value_is_the_operators_to_set() -> None:
+    refusal = Fails(status=400, error={"message": "max_completion_tokens is too large: 9000000"})
+    async with harness(refusal, options=ChatOptions(max_completion_tokens=9_000_000)) as opened:
+        with pytest.raises(ModelError, match="must check max_completion_tokens"):
+            await opened.send()
+
+
+async def test_a_server_that_refuses_strictness_is_asked_without_from_then_on() -> None:
+    strict = workflow_tools(Ballot(size=2), may_answer=True)
+    refusal = Fails(status=422, error={"message": f"body.tools[0].function.strict: {EXTRA}"})
+    async with harness(refusal, Says(text="one"), Says(text="two")) as opened:
+        assert [(await opened.send(tools=strict)).text for _ in range(2)] == ["one", "two"]
+    assert ["strict" in each["tools"][0]["function"] for each in opened.server.requests] == [True, False, False]
 
 
 async def test_an_older_server_that_refuses_stream_options_is_asked_without_from_then_on() -> None:

@@ -437,6 +437,35 @@ async def test_reasoning_that_is_encrypted_only_in_the_last_event_goes_back_with
     assert [item["encrypted_content"] for item in replayed if item.get("type") == "reasoning"] == ["c2ln"]
 
 
+async def test_what_nobody_configured_is_left_out_from_then_on_where_a_gateway_refuses_it() -> None:
+    """In the words of LiteLLM 1.108, with a model of Anthropic behind it and without `drop_params`."""
+    words = "litellm.UnsupportedParamsError: anthropic does not support parameters: [{}], for model=m."
+    refusals = [
+        Fails(status=400, error={"message": words.format(names), "code": "400"})
+        for names in ("'prompt_cache_key'", "'include', 'parallel_tool_calls'")
+    ]
+    queue = [*refusals, Says(texts=["one"]), Says(texts=["two"])]
+    async with harness(*queue, prompt_cache_key="agent") as opened:
+        assert [(await opened.send(tools=TOOLS)).text for _ in range(2)] == ["one", "two"]
+    unneeded = {"include", "prompt_cache_key", "parallel_tool_calls"}
+    assert [unneeded & each.keys() for each in opened.server.requests] == [
+        unneeded,
+        {"include", "parallel_tool_calls"},
+        set(),
+        set(),
+    ]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_part_of_a_request_that_can_not_be_left_out_is_the_operators_to_set(is_known: bool) -> None:
+    words = "prompt_cache_key is too long" if is_known else "prompt_cache_key is not supported"
+    options = None if is_known else ResponsesOptions(extra_body={"prompt_cache_key": "mine"})
+    async with harness(Fails(status=400, error={"message": words}), options=options, prompt_cache_key="a") as opened:
+        error = await opened.failure()
+    assert error.fault is ModelFault.BAD_REQUEST
+    assert len(opened.server.requests) == 1
+
+
 async def test_a_response_without_its_last_event_is_cut_off_however_much_came() -> None:
     async with harness(Says(texts=["whole, as it seems"], last=None)) as opened:
         error = await opened.failure()

@@ -7,7 +7,7 @@ from typing import Any
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KNOWN = frozenset(
     {
-        "frequency_penalty", "logprobs", "max_completion_tokens", "messages", "metadata", "model", "n",
+        "frequency_penalty", "logprobs", "max_completion_tokens", "max_tokens", "messages", "metadata", "model", "n",
         "parallel_tool_calls", "presence_penalty", "prompt_cache_key", "reasoning_effort", "response_format", "seed",
         "service_tier", "stop", "store", "stream", "stream_options", "temperature", "tool_choice", "tools",
         "top_logprobs", "top_p", "verbosity",
