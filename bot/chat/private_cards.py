@@ -88,9 +88,12 @@ def error_card(error: Exception, keys: ErrorKeys = CHAT_ERRORS, state: RunState 
 
     `state` is the one of the run that was refused something.
     """
-    if isinstance(error, MessageNotFound | MissingPermission | RateLimited):
+    if isinstance(error, MissingPermission):
         _log.warning("the product refused: %s", error)
         return not_done_card((StyledText(str(error)),))
+    if isinstance(error, MessageNotFound | RateLimited):  # Their texts are a product's codes and numbers.
+        _log.warning("the product refused: %s", error)
+        return not_done_card(catalog.rich("chat.busy" if isinstance(error, RateLimited) else "chat.not_there"))
     if isinstance(error, ChatRefusal):
         return not_done_card((StyledText(visible(error.sentence())),))
     if isinstance(error, RefusedError | ConflictError | RunNotFoundError):

@@ -290,7 +290,10 @@ async def test_a_card_that_another_bot_deletes_each_time_comes_back_ever_more_se
             while platform.posts == 6:
                 harness.clock.ahead += timedelta(seconds=31)
                 await asyncio.sleep(0.02)
-    assert "deleted each time" in texts(platform.private_messages[0][1])
+    told = platform.private_messages[0][1]
+    assert "deleted each time" in texts(told)
+    assert told.status == "Card not shown"
+    assert "doesn't stop the run" in texts(told)
     assert len(platform.private_messages) == 1
 
 
@@ -305,7 +308,7 @@ async def test_what_is_refused_even_without_its_plan_is_told_to_who_asked_and_tr
         harness.platform.always = lambda kind, card: None
         harness.clock.ahead += timedelta(seconds=90)
         await harness.until_told(RUN)
-    assert harness.platform.newest.card.status == "Decide"
+    assert harness.platform.newest.card.status == "Waiting for approval"
 
 
 async def test_a_plan_that_the_chats_filter_blocks_says_so_and_can_not_be_approved() -> None:

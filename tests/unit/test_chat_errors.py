@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from bot.cards.error_messages import ErrorKeys
-from bot.chat.platform import MissingPermission
+from bot.chat.platform import ChannelNotFound, MissingPermission, RateLimited
 from bot.chat.private_cards import CHAT_ERRORS, ShownConfigError, error_card, refused
 from bot.i18n import GERMAN, speaking
 from bot.message import Card, Paragraph, Severity
@@ -35,6 +35,8 @@ def said(card: Card) -> str:
         (ConflictError("7Q4K", 3), "Too many people acted on this run at once. Nothing was done; try again."),
         (RunNotFoundError("7Q4K"), "There is no run 7Q4K here."),
         (MissingPermission("I may not post there."), "I may not post there."),
+        (RateLimited(30), "The chat isn't answering me right now. Try again in a minute."),
+        (ChannelNotFound("10003"), "That message or channel isn't there any more, or I can't see it."),
     ],
 )
 @pytest.mark.parametrize("keys", [CHAT_ERRORS])

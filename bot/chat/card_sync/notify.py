@@ -118,7 +118,7 @@ def trouble_card(run: str, reason: str) -> Card:
     line = catalog.rich("card_sync.forbidden", run=StyledText(run, "bold"), reason=visible(reason))
     return Card(
         severity=Severity.ATTENTION,
-        status=catalog.text("chat.not_done"),
+        status=catalog.text("card_sync.not_shown"),
         title=(),
         reference=(),
         sections=(Alert(line=line),),
