@@ -4,7 +4,7 @@ A grant counts as its grantor's approval of the calls that it covers, and as not
 different people it takes, is judged as where people press.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -124,18 +124,38 @@ def read_for(plan: Plan, call: PlannedCall) -> str:
 def assigned(plan: Plan, uses: Sequence[GrantUse], config: str) -> tuple[str, ...] | None:
     """On which of these grants each call of a plan would run, by their ids; None: not every call that needs one has one.
 
-    A call that the rules let run by themselves needs none, and has an empty text.
+    A call that the rules let run by themselves needs none, and has an empty text. Where the first that fits would leave a
+    later call without one, a call moves to another.
     """
-    left = {each.grant.id: each.left for each in uses}
-    ids: list[str] = []
-    for call in plan.calls:
+    on: dict[str, list[int]] = {each.grant.id: [] for each in uses}
+    for index, call in enumerate(plan.calls):
         if call.is_automatic and not plan.policy.binds_automatic:
-            ids.append("")
             continue
-        fits = (each.grant for each in uses if left[each.grant.id] > 0 and each.grant.covers(plan, call, config))
-        grant = next(fits, None)
-        if grant is None:
+        if not _placed(index, on, lambda one, use: use.grant.covers(plan, plan.calls[one], config), uses, set()):
             return None
-        left[grant.id] -= 1
-        ids.append(grant.id)
-    return tuple(ids)
+    ids = {index: id_ for id_, calls in on.items() for index in calls}
+    return tuple(ids.get(index, "") for index in range(len(plan.calls)))
+
+
+def _placed(
+    index: int,
+    on: dict[str, list[int]],
+    fits: Callable[[int, GrantUse], bool],
+    uses: Sequence[GrantUse],
+    tried: set[str],
+) -> bool:
+    """Whether a call found a grant, if need be by moving calls that had one."""
+    fitting = [each for each in uses if each.grant.id not in tried and fits(index, each)]
+    for use in fitting:
+        if len(on[use.grant.id]) < use.left:
+            on[use.grant.id].append(index)
+            return True
+    for use in fitting:
+        if use.grant.id in tried:
+            continue
+        tried.add(use.grant.id)
+        for place, other in enumerate(on[use.grant.id]):
+            if _placed(other, on, fits, uses, tried):
+                on[use.grant.id][place] = index
+                return True
+    return False

@@ -179,6 +179,23 @@ def test_each_call_has_a_grant_with_something_left_and_automatic_ones_need_none(
     assert assigned(replace(plan, policy=replace(OPS, binds_automatic=True)), [one, two], "demo") is None
 
 
+def test_a_call_moves_to_another_grant_where_the_first_that_fits_is_the_only_one_for_a_later_call() -> None:
+    more, last = (
+        replace(a_call("post", title=title, body="All is well."), settings="s", origins=())
+        for title in ("More", "Last")
+    )
+    free = grant(free=("title",), most=1)
+    exact = grant(id_="G2", most=1)
+    plan = replace(a_plan(CALL, more), policy=OPS)
+    assert assigned(plan, [GrantUse(grant=free, used=0), GrantUse(grant=exact, used=0)], "demo") == ("G2", "G1")
+    assert assigned(plan, [GrantUse(grant=exact, used=0), GrantUse(grant=free, used=0)], "demo") == ("G2", "G1")
+    too_many = replace(a_plan(CALL, more, last), policy=OPS)
+    assert assigned(too_many, [GrantUse(grant=free, used=0), GrantUse(grant=exact, used=0)], "demo") is None
+    thrice = replace(a_plan(CALL, CALL, CALL), policy=OPS)
+    assert assigned(thrice, [GrantUse(grant=free, used=0), GrantUse(grant=exact, used=0)], "demo") is None
+    assert assigned(plan, [GrantUse(grant=free, used=1), GrantUse(grant=exact, used=0)], "demo") is None
+
+
 def test_a_grant_approves_a_plan_that_it_covers_and_the_call_starts_on_it() -> None:
     state = awaiting()
     assert [each.by for each in approved_by(state, grant())] == [ALICE]
