@@ -105,6 +105,7 @@ _DECIDED_AT_HOME = {
     Action.APPROVE: RunAction.APPROVE,
     Action.REJECT: RunAction.REJECT,
     Action.CHANGE: RunAction.CHANGE,
+    Action.BREAK_GLASS: RunAction.BREAK_GLASS,
 }
 _WITH_RECEIPTS = ("executing", "needs_human", "reporting", "finished")
 _LISTED = 15
@@ -153,8 +154,9 @@ class RunQueries:
             return await find_card(self.log, self.store, by, place, run)
         except RunNotFoundError:
             is_home = not place.channel and place.tenant == by.tenant
-            waiting = {each.run for each in await self._waiting_for(by)} if is_home else set[str]()
-            card = await self.store.card(run, by.tenant) if run in waiting else None
+            waiting, alone = await self._waiting_for(by) if is_home else ((), ())
+            is_theirs = run in {each.run for each in (*waiting, *alone)}
+            card = await self.store.card(run, by.tenant) if is_theirs else None
             if card is None or place_of(card).is_private_thread:
                 raise
             return card
@@ -230,23 +232,32 @@ class RunQueries:
         return next((each.confirmation for each in approve if each.action is Action.APPROVE), None)
 
     async def _home(self, by: Person) -> Reply:
-        """Runs that wait for this person by name, their own runs, the configuration of the tenant, usage this month."""
-        waiting = await self._waiting_for(by)
+        """Runs that wait for this person by name, their own runs, the configuration of the tenant, usage this month.
+
+        Plans that they may approve alone in an emergency are only shown where there are any.
+        """
+        waiting, alone = await self._waiting_for(by)
         own = await self.store.list_runs(by.tenant, requester=by.id, limit=_LISTED)
         sections: list[Section] = [
             self._part("home.waiting", await self._lines(waiting), "home.nothing_waits"),
+            *([self._part("home.break_glass", await self._lines(alone), "runs.none")] if alone else []),
             self._part("home.own", await self._lines(own), "runs.none"),
             self._part("home.config", [await self._config_line(by.tenant)], "runs.none"),
             self._part("home.usage", [await self._usage_line(by.tenant)], "runs.none"),
         ]
         listed = list_card(catalog.rich("home.title"), (), empty="")
-        runs = dict.fromkeys(each.run for each in (*waiting, *own))
+        runs = dict.fromkeys(each.run for each in (*waiting, *alone, *own))
         return Private(replace(listed, sections=tuple(sections)), tuple(runs))
 
-    async def _waiting_for(self, by: Person) -> Sequence[RunListItem]:
-        """Plans that name this person or one of their roles. What anyone may decide waits for nobody in particular."""
+    async def _waiting_for(self, by: Person) -> tuple[Sequence[RunListItem], Sequence[RunListItem]]:
+        """Plans that name this person or one of their roles, and others that they may approve alone in an emergency.
+
+        What anyone may decide waits for nobody in particular.
+        """
         found = await self.store.list_runs(by.tenant, states=WAITING, limit=_LOOKED_THROUGH)
         theirs: list[RunListItem] = []
+        alone: list[RunListItem] = []
+        now = self.clock.now()
         for each in found:
             state = await self.coordinator.state(each.run, by.tenant)
             if not isinstance(state, AwaitingDecision):
@@ -256,7 +267,9 @@ class RunQueries:
             is_named = any(not each.is_open and each.names(by) for each in policy.places)
             if is_named and policy.counts(by, state.approvals) and not is_own:
                 theirs.append(each)
-        return theirs[:_LISTED]
+            elif judge_plan(state, state.plan.digest, by, RunAction.BREAK_GLASS, now) is None:
+                alone.append(each)
+        return theirs[:_LISTED], alone[:_LISTED]
 
     async def _config_line(self, tenant: str) -> RichText:
         try:

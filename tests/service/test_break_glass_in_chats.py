@@ -5,17 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.service_port import AskForText, PressButton, SubmitText
+from bot.chat.platform import ChannelRef
+from bot.chat.service_port import AskForText, Pages, PressButton, ShowPlan, SubmitText
 from bot.message import Action
 from coordination.domain import states as s
 from coordination.domain.break_glass import LONGEST_REASON
 from coordination.domain.policy import Person
 from tests.builders import ALICE, MALLORY, REQUESTER
-from tests.service.chat_service_harness import TEAM, Answer, ChatServiceHarness, texts
+from tests.service.chat_service_harness import GENERAL, TEAM, Answer, ChatServiceHarness, texts
 
 EVE = Person(tenant=REQUESTER.tenant, id="u-eve", name="eve", roles=("on-call",))
 ALONE = TEAM.replace("roles: [ops]}}", "roles: [ops]}, required: 2, break_glass: {roles: [on-call]}}")
 WHY = "The site is down."
+HOME = replace(GENERAL, channel="")
 
 
 @pytest.fixture
@@ -25,13 +27,16 @@ def harness(tmp_path: Path) -> ChatServiceHarness:
     return harness
 
 
-async def broken(harness: ChatServiceHarness, button: str, by: Person = EVE, **fields: str) -> Answer:
+async def broken(
+    harness: ChatServiceHarness, button: str, by: Person = EVE, place: ChannelRef = GENERAL, /, **fields: str
+) -> Answer:
     """Somebody opens the window and fills it in."""
-    answer = await harness.say(PressButton(button=button, message="m-1"), by)
+    message = "m-1" if place.channel else ""
+    answer = await harness.say(PressButton(button=button, message=message), by, place)
     if not isinstance(answer.reply, AskForText):
         return answer
     given = {"reason": WHY, "confirm": "alone", **fields}
-    return await harness.say(SubmitText(button=button, message="m-1", fields=given), by)
+    return await harness.say(SubmitText(button=button, message=message, fields=given), by, place)
 
 
 async def test_whom_the_configuration_names_runs_the_plan_alone_and_the_card_says_so_for_good(
@@ -108,6 +113,35 @@ async def test_the_requester_may_where_the_configuration_says_so(harness: ChatSe
     button = (await harness.shown(run))[Action.BREAK_GLASS]
     assert (await broken(harness, button, replace(REQUESTER, roles=("on-call",)))).private is None
     assert isinstance(await harness.people.state(run), s.Executing)
+
+
+async def decided_at_home(harness: ChatServiceHarness, by: Person, run: str) -> dict[Action, str]:
+    """The buttons of a plan on somebody's own page."""
+    reply = (await harness.say(ShowPlan(run=run), by, HOME)).reply
+    if not isinstance(reply, Pages) or reply.decision is None or reply.decision.ids is None:
+        return {}
+    return {each.action: reply.decision.ids.id_for(each.action) for each in reply.decision.card.buttons}
+
+
+async def test_the_own_page_of_whoever_may_lists_the_plan_and_has_the_button(harness: ChatServiceHarness) -> None:
+    run = await harness.ask("Restart the site")
+    await harness.shown(run)
+    assert "You can use break-glass" in (listed := texts(await harness.home(EVE)))
+    assert "Restart the site" in listed
+    for nobody in (MALLORY, ALICE, REQUESTER):
+        assert "break-glass" not in texts(await harness.home(nobody))
+    ids = await decided_at_home(harness, EVE, run)
+    assert set(ids) == {Action.BREAK_GLASS, Action.DETAILS}
+    assert Action.BREAK_GLASS not in await decided_at_home(harness, ALICE, run)
+    assert await decided_at_home(harness, MALLORY, run) == {}
+    refused = texts(await broken(harness, ids[Action.BREAK_GLASS], ALICE, HOME))
+    assert "no such button" in refused
+    assert isinstance(await harness.people.state(run), s.AwaitingDecision)
+    await broken(harness, ids[Action.BREAK_GLASS], EVE, HOME)
+    state = await harness.people.state(run)
+    assert isinstance(state, s.Executing)
+    assert state.break_glass_by == EVE
+    assert "break-glass" not in texts(await harness.home(EVE)).partition("Requested by you")[0]
 
 
 async def test_administrators_are_shown_who_may(harness: ChatServiceHarness) -> None:
