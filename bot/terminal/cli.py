@@ -74,6 +74,7 @@ Config = Annotated[str, typer.Option("--config", "-c", metavar="FILE", help=_hel
 Approves = Annotated[bool, typer.Option("--approve", help=_help("help.option_approve"))]
 Rejects = Annotated[bool, typer.Option("--reject", help=_help("help.option_reject"))]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help=_help("help.reason"))]
+CancelReason = Annotated[str, typer.Option("--reason", metavar="TEXT", help=_help("help.cancel_reason"))]
 Emits = Annotated[bool, typer.Option("--events", help=_help("help.events"))]
 Digest = Annotated[str, typer.Option("--digest", metavar="DIGEST", help=_help("help.digest"))]
 
@@ -272,7 +273,7 @@ def _answer(name: RunName, text: Annotated[str, typer.Argument(metavar="TEXT", h
 
 @app.command("cancel", help=_help("help.cancel"))
 @reported
-def _cancel(name: RunName, *, reason: Reason = "") -> int:
+def _cancel(name: RunName, *, reason: CancelReason = "") -> int:
     from bot.terminal import run_commands
 
     return run_commands.cancel(_context, name, reason=reason)
