@@ -1,7 +1,7 @@
 """Whatever the product answers, the cards come to show what the log says."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -11,22 +11,26 @@ from typing_extensions import override
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import view_of
+from bot.chat.card_sync.context import timeline_place
 from bot.chat.platform import (
+    ButtonIds,
     CardTooLarge,
     ChannelNotFound,
     EditRefused,
     MessageNotFound,
+    MessageRef,
     MissingPermission,
     RateLimited,
 )
-from bot.chat.store import CardRecord, Done
-from bot.message import Action
+from bot.chat.store import CardCopy, CardRecord, Done
+from bot.message import Action, Card, Severity
 from coordination.domain import events as e
+from coordination.domain.plan import short
 from coordination.errors import OwnershipLostError
 from tests.builders import ALICE
 from tests.memory_chat_store import MemoryChatStore
 from tests.sample_logs import POST, REMOVE, RUN, argued, plan_in, proposed, recorded, started, succeeded, waiting
-from tests.service.card_sync_harness import QUICK, FakePlatform, Fault, Harness, texts
+from tests.service.card_sync_harness import QUICK, FakePlatform, Fault, Harness, eventually, texts
 
 _FAULTS: list[Fault | None] = [
     None,
@@ -163,6 +167,79 @@ class TakenOverStore(MemoryChatStore):
         if self.is_lost:
             raise OwnershipLostError("leader")
         await super().save(before, after)
+
+    @override
+    async def save_copy(self, before: CardCopy, after: CardCopy) -> bool:
+        if self.is_lost:
+            raise OwnershipLostError("leader")
+        return await super().save_copy(before, after)
+
+
+@dataclass
+class LatePlatform(FakePlatform):
+    """The edits of one message wait for a gate."""
+
+    late: str = ""
+    is_waiting: bool = False
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @override
+    async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
+        await self._wait(message_ref)
+        await super().edit(message_ref, card, ids)
+
+    @override
+    async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
+        await self._wait(message_ref)
+        await super().edit_text(message_ref, card)
+
+    async def _wait(self, message_ref: MessageRef) -> None:
+        if message_ref.message == self.late:
+            self.is_waiting = True
+            await self.gate.wait()
+
+
+@pytest.mark.parametrize("late", ["copy", "story", "story before its end"])
+async def test_a_late_edit_does_not_stay_on_a_copy_nor_on_the_story(late: str) -> None:
+    """As on the card: somebody else has shown the end of the run there, and looks at it no more."""
+    platform = LatePlatform()
+    harness = Harness(platform=platform)
+    the_end = Card(severity=Severity.STOPPED, status="the end", title=(), reference=(), sections=())
+    store = harness.store = TakenOverStore(harness.log)
+    plan, card = plan_in(waiting()), await harness.ask(waiting())
+    copy = CardCopy(
+        run=RUN, copy="dm:1", platform=card.platform, tenant=card.tenant, channel="dm-1", person="1",
+        plan=short(plan.digest), made_at=harness.clock.now(),
+    )  # fmt: skip
+    await store.add_copy(copy)
+    async with harness.running() as card_sync:
+        await harness.until_told(RUN)
+        await eventually(lambda: bool(store.card_copies[(RUN, "dm:1")].shown))
+        shown = store.cards[RUN]
+        platform.late = store.card_copies[(RUN, "dm:1")].message if late == "copy" else shown.story_message
+        await harness.add(RUN, e.ApprovalGiven(by=ALICE, digest=plan.digest), started(plan, 0))
+        card_sync.wake()
+        await eventually(lambda: platform.is_waiting)
+        await harness.add(RUN, succeeded(plan, 0), started(plan, 1), succeeded(plan, 1))
+        told = len(await harness.log.read(RUN))
+        await harness.add(RUN, e.RunFinished(report="Both done."))
+        shown, store.is_lost = store.cards[RUN], True
+        assert shown.post is not None
+        ended = replace(shown, state=Done(post=shown.post), told=told + 1)
+        if late == "story before its end":
+            end = await platform.post_text(timeline_place(shown), the_end)
+            ended = replace(ended, story_message=end.message, story_from=told)
+        store.cards[RUN] = ended
+        platform.gate.set()
+        await platform.until(lambda: all("Done" in texts(each.card) for each in platform.messages.values()))
+        await platform.until(lambda: late == "copy" or platform.calls.count("edit_text") >= 2)
+    story = [repr(card) for _, card in platform.said]
+    if late == "story":
+        assert "in this thread." in story[0]
+    elif late == "story before its end":
+        assert repr(succeeded(plan, 1).index + 1) in story[0]
+        assert "in this thread." not in story[0]
+        assert story[1:] == [repr(the_end)]
 
 
 @pytest.mark.parametrize("fault", [None, RateLimited(0.01)])

@@ -90,6 +90,19 @@ class Copies:
         notes = {each.copy: each.note for each in await self.context.store.copies(self.run, card.tenant)}
         return tuple(alert_of(each, note) for each in channels if (note := notes.get(name_of_copy(each), "")))
 
+    async def redraw(self, card: CardRecord, view: RunView) -> None:
+        """Edit the messages that stand, and write nothing down, as is done with the card's own.
+
+        Raises:
+            RateLimited: the product asks for patience.
+        """
+        snapshot = Snapshot(await self.context.linked(copy_of(view), card))
+        for copy in await self.context.store.copies(self.run, card.tenant):
+            if copy.message and copy.state != "gone":
+                ids = await issue_ids(self.context.store, copy, snapshot.card, view.state, self.context.clock.now())
+                with suppress(*_REFUSED):
+                    await self.context.platform.edit(_message(copy), snapshot.card, ids)
+
     # --- who gets one -------------------------------------------------------------------------------------------------
 
     async def _invite(self, card: CardRecord, view: RunView) -> float | None:

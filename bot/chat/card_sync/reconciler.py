@@ -350,11 +350,13 @@ class Reconciler:
             sent, card = self._view, await self.context.store.card(self.run)
             if sent is None or card is None or not card.message:
                 return
-            view = await self._read(card)
+            view = await self._read(card, self._timeline.needed_after(card))
             if view is None or view.seq == sent.seq:
                 return
             try:
                 await self._publisher.redraw(card, view)
+                await self._copies.redraw(card, view)
+                await self._timeline.redraw(card)
             except RateLimited as error:
                 self._view = sent
                 await asyncio.sleep(min(max(error.seconds, self.context.intervals.edit), _LONGEST))
@@ -398,12 +400,13 @@ class Reconciler:
         card = await self._notifier.remind(card, view)
         return await self._rest(card, view, pause)
 
-    async def _read(self, card: CardRecord) -> RunView | None:
-        """The run as it stands; what was read before is not read again."""
+    async def _read(self, card: CardRecord, told: int | None = None) -> RunView | None:
+        """The run as it stands; what was read before is not read again. Its story is kept from after event `told`."""
+        told = card.story_start if told is None else told
         after = 0 if self._view is None else self._view.seq
         for recorded in await self.context.log.read(self.run, after):
             self._view = next_view(self._view, recorded)
-            if recorded.seq > card.story_start:
+            if recorded.seq > told:
                 self._timeline.add_event(recorded, self._view)
         return self._view
 

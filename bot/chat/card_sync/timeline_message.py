@@ -5,6 +5,7 @@ An edit notifies nobody, which keeps the thread quiet; the end, which people wai
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -135,6 +136,7 @@ class TimelineMessage:
     timeline_at: float | None = None
     _items: list[TimelineItem] = field(default_factory=list[TimelineItem])
     _begins: bool = False
+    _edited: CardRecord | None = None
 
     def add_event(self, recorded: Recorded, view: RunView) -> None:
         """One more event, and the run after it."""
@@ -164,6 +166,26 @@ class TimelineMessage:
             if batch[-1].seq > card.told:
                 card = await self._tell(card, view, batch)
         return await self.context.saved(card, replace(card, told=view.seq))
+
+    def needed_after(self, card: CardRecord) -> int:
+        """The number of the event after which a message's story may have to be told once more."""
+        return card.story_start if self._edited is None else self._edited.story_start
+
+    async def redraw(self, card: CardRecord) -> None:
+        """Have the message that was edited from here last tell all that it should, and write nothing down.
+
+        Raises:
+            RateLimited: the product asks for patience.
+        """
+        edited = self._edited
+        if edited is None:
+            return
+        last = self._items[-1].seq if edited.story_message == card.story_message else card.story_start
+        items = [item for item in self._items if edited.story_start < item.seq <= last]
+        told = batch_card(next(batches(items, 0), ()), goes_on=edited.story_start > 0)
+        if told is not None:
+            with suppress(MessageNotFound, EditRefused, MissingPermission, CardTooLarge):
+                await self.context.platform.edit_text(_message(edited, edited.story_message), told)
 
     async def _tell(self, card: CardRecord, view: RunView, batch: tuple[TimelineItem, ...]) -> CardRecord:
         if batch_card(_new(batch, card)) is None:
@@ -200,6 +222,7 @@ class TimelineMessage:
             return card
         if not card.story_message:
             return await self._posted(card, told, at=batch[0].at)
+        self._edited = card
         try:
             await self.context.platform.edit_text(_message(card, card.story_message), told)
         except (MessageNotFound, EditRefused) as error:
