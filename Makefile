@@ -13,7 +13,7 @@ FUZZ := .fuzz
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e crash mutants wheel pythons claude-code check-install chaos soak fuzz servers conformance lint types mypy pyright format bench bench-peers agentdojo lock pages texts clean
+.PHONY: help demo test test-databases unit e2e crash mutants wheel pythons claude-code check-install chaos soak fuzz servers conformance lint types mypy pyright format bench bench-peers agentdojo lock pages texts clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,13 @@ unit: $(VENV)/.dev ## The quick tests, for while you write: make unit ARGS="-k b
 
 e2e: $(VENV)/.dev ## Run the whole program from outside: terminal, Discord and Slack
 	@$(BIN)/python -m $(PYTEST) $(ARGS) tests/e2e
+
+# Those of the chats run on an SQLite file in `make e2e`, those of the service on a log in memory in `make test`.
+CHATS = tests/e2e/test_*in_chats.py tests/e2e/test_discord_*.py tests/e2e/test_slack_*.py \
+	tests/e2e/test_apart.py tests/e2e/test_chat_frames.py tests/e2e/test_line_chat.py tests/e2e/test_up.py
+test-databases: $(VENV)/.dev ## Storage, engine, service and chats on SQLite and PostgreSQL, each of their stories on both
+	@$(BIN)/python -m $(PYTEST) --database sqlite $(ARGS) tests/service
+	@$(BIN)/python -m $(PYTEST) --database postgresql $(ARGS) tests/service tests/contract $(CHATS)
 
 crash: $(VENV)/.dev ## Kill processes at every point, freeze them, and stop their database
 	@$(BIN)/python -m $(PYTEST) $(ARGS) tests/crash tests/chaos tests/soak

@@ -9,6 +9,7 @@ import pytest
 from coverage import Coverage
 from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
+from tests.databases import KINDS, chosen
 from tests.surroundings import clear
 
 gc.disable()  # While tests are collected hardly anything becomes garbage; see below.
@@ -34,6 +35,16 @@ MEASURED = {"contract", "service", "threats", "unit"}
 if "PYTEST_XDIST_WORKER" in os.environ:  # Coverage has begun here; what tests start from outside is not counted.
     for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
         del os.environ[name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make test-databases` tells the stories of the service and of the chats on another database."""
+    parser.addoption("--database", choices=KINDS, default="", help="tell the stories of service and chats on this")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """From here on the stories find what was chosen."""
+    chosen.kind = config.getoption("--database") or ""
 
 
 @pytest.hookimpl(wrapper=True)

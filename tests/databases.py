@@ -24,6 +24,57 @@ def sqlite_url(folder: Path, name: str = "log.sqlite") -> str:
     return f"sqlite:///{folder / name}"
 
 
+KINDS = ("memory", "sqlite", "postgresql")
+"""What stories can be told on. The program by itself takes an SQLite file, and a story of the service a log in memory."""
+
+
+class Chosen:
+    """What `--database` names: where stories are told that name no database themselves."""
+
+    def __init__(self) -> None:
+        self.kind = ""
+        self._addresses: dict[Path, str] = {}
+
+    def address(self, folder: Path) -> str:
+        """The address for a program that keeps everything in a folder; empty: what it takes by itself."""
+        if self.kind != "postgresql":
+            return ""
+        if folder not in self._addresses:
+            self._addresses[folder] = self.new_address(folder)
+        return self._addresses[folder]
+
+    def new_address(self, folder: Path) -> str:
+        """The address of a database with tables and nothing in them; a file is made in the folder."""
+        like = _with_tables(self.kind)
+        if self.kind == "sqlite":
+            number = len(list(folder.glob("*.sqlite")))
+            shutil.copy(like, folder / f"log{number}.sqlite")
+            return sqlite_url(folder, f"log{number}.sqlite")
+        programs = postgres_programs()
+        assert programs is not None, "PostgreSQL is not installed here"
+        return _only_server(programs).new_database(like=like)
+
+
+chosen = Chosen()
+
+
+@functools.cache
+def _with_tables(kind: str) -> str:
+    """A database of a kind to make copies of, which costs less than to make the tables again: its file or name."""
+    from bot.database_admin import migrate_all  # noqa: PLC0415 - most tests need no database
+
+    if kind == "sqlite":
+        folder = Path(tempfile.mkdtemp(prefix="sqlite-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        migrate_all(sqlite_url(folder))
+        return str(folder / "log.sqlite")
+    programs = postgres_programs()
+    assert programs is not None, "PostgreSQL is not installed here"
+    url = _only_server(programs).new_database()
+    migrate_all(url)
+    return url.partition("@/")[2].partition("?")[0]
+
+
 class Postgres:
     """A running server that listens on a socket in its own folder only."""
 

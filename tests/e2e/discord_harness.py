@@ -23,6 +23,7 @@ from bot.variables import Environment
 from coordination.domain.events import RunEvent
 from coordination.ports import RunLog
 from tests import forked
+from tests.databases import chosen
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_harness import ENDED, QUICK, MovedClock, hurried, written
 from tests.e2e.program import HOME, ROOT, Program
@@ -66,7 +67,7 @@ class Harness:
             "MASSGEN_BOT_CONFIG": "ops",
             "MASSGEN_BOT_MEMBER_CONFIGS": "*=*",
             "MASSGEN_BOT_STATE": str(self.folder),
-            "DATABASE_URL": self.database,
+            "DATABASE_URL": self.database or chosen.address(self.folder),
             "MASSGEN_BOT_PYTHON": forked.python(),
             "MASSGEN_BOT_DEMO_PACE": "1",
         }

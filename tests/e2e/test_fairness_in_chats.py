@@ -20,6 +20,7 @@ from coordination.domain.canonical_json import JsonObject
 from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Person
 from coordination.ports import ReadTools, ServerSpec, ToolOutput
+from tests.databases import chosen
 from tests.e2e.line_chat import CHANNEL, TENANT, LinePlatform
 from tests.e2e.program import Program
 from tests.fakes import FakeHub, FakeReader, World
@@ -143,6 +144,7 @@ async def a_harness(folder: Path) -> AsyncGenerator[Harness]:
         MASSGEN_BOT_CONFIGS=str(folder / "configs"),
         MASSGEN_BOT_CONFIG="ops",
         MASSGEN_BOT_STATE=str(folder),
+        DATABASE_URL=chosen.address(folder),
         MASSGEN_BOT_RUNS_AT_ONCE_EACH="10",
     )
     platform, board = TwoWorkspaces(), SlowBoard()

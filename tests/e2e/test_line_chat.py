@@ -18,6 +18,7 @@ from bot.application import Overrides
 from bot.chat_app import open_chat_service
 from bot.variables import Environment
 from tests import forked
+from tests.databases import chosen
 from tests.e2e.chat_configs import write_configs
 from tests.e2e.chat_harness import written
 from tests.e2e.line_chat import LinePlatform, serving
@@ -84,6 +85,7 @@ async def a_harness(folder: Path) -> AsyncGenerator[LineChatHarness]:
         MASSGEN_BOT_CONFIG="ops",
         MASSGEN_BOT_MEMBER_CONFIGS="*=*",
         MASSGEN_BOT_STATE=str(folder),
+        DATABASE_URL=chosen.address(folder),
         MASSGEN_BOT_PYTHON=forked.python(),
     )
     platform = LinePlatform({"rita": (), "alice": ("ops",), "mallory": ()})

@@ -1,8 +1,8 @@
 """A whole service for tests: coordinator and worker over one memory log, one fake hub, and played models."""
 
 import logging
-from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from typing_extensions import override
@@ -20,8 +20,24 @@ from tests.builders import REQUESTER, a_profile
 from tests.fakes import FakeClock, FakeHub, FakePrepared, IdleEngine, MemoryLog, PlayedModel, ServiceLog, World
 from tests.service.deliberation_harness import LOOKS_READ
 
-new_log: ContextVar[Callable[[], ServiceLog]] = ContextVar("new_log", default=MemoryLog)
-"""Where the stories that are told here get their log from: `test_stories_on_databases.py` has those of databases."""
+
+class LogSource:
+    """Where the stories that are told here get their log from: `conftest.py` has those of databases."""
+
+    def __init__(self) -> None:
+        self.make: Callable[[], ServiceLog] = MemoryLog
+
+    @contextmanager
+    def taking(self, make: Callable[[], ServiceLog]) -> Generator[None]:
+        """Make logs in this way while the context is open."""
+        before, self.make = self.make, make
+        try:
+            yield
+        finally:
+            self.make = before
+
+
+log_source = LogSource()
 
 
 class _Heard(logging.Handler):
@@ -65,7 +81,7 @@ class ServiceHarness:
         log: ServiceLog | None = None,
     ) -> None:
         self.clock = FakeClock()
-        self.log: ServiceLog = log or new_log.get()()
+        self.log: ServiceLog = log or log_source.make()
         self.world = World()
         self.engine = IdleEngine()
         self.hub = FakeHub(self.world, definitions)

@@ -137,6 +137,7 @@ async def test_an_edited_call_needs_people_though_the_planned_one_did_not() -> N
     assert titles(harness) == []
 
 
+@pytest.mark.in_memory
 async def test_a_call_whose_schema_the_log_lacks_is_not_edited() -> None:
     """Logs of earlier programs have none, and nobody can say whether its tool would take the value."""
     harness = harness_of("a")

@@ -8,6 +8,7 @@ import pytest
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.policy import Refusal
+from coordination.domain.transitions import evolve
 from coordination.errors import RefusedError
 from coordination.ports import Reply, ToolResult
 from coordination.run_options import RunOptions
@@ -129,13 +130,15 @@ async def test_an_answer_that_comes_as_its_time_ends_counts() -> None:
     """Whoever writes first: an end after an answer means nothing, and no answer is taken after an end."""
     harness = ServiceHarness(PlayedModel(), options=ASKING)
     run = await harness.ask()
-    state = await harness.state(run)
+    state: s.RunState = await harness.state(run)
     assert isinstance(state, s.Queued)
-    asked = e.QuestionAsked(agent=1, number=1, text="?", until=harness.clock.now() + timedelta(seconds=9))
+    now = harness.clock.now()
+    asked = e.QuestionAsked(agent=1, number=1, text="?", until=now + timedelta(seconds=9))
     answered = e.QuestionAnswered(number=1, by=REQUESTER, text="yes")
     events = [e.DeliberationStarted(revision=1), asked, answered, e.QuestionExpired(number=1)]
     for seq, event in enumerate(events, 1):
-        await harness.log.append(run, seq, [event], harness.clock.now(), state)
+        state = evolve(state, event, now)
+        await harness.log.append(run, seq, [event], now, state)
     after = await harness.state(run)
     assert isinstance(after, s.Deliberating)
     assert after.questions[0].answer == "yes"

@@ -321,6 +321,7 @@ async def test_the_receipt_of_a_call_is_held_until_the_database_is_back(first: s
     assert log.kinds(run).count("call_started") == log.kinds(run).count("call_succeeded") == 1
 
 
+@pytest.mark.in_memory
 async def test_a_result_that_comes_late_is_no_receipt_of_the_call_that_people_let_run_again() -> None:
     """The first attempt's answer arrives while the second is under way."""
     harness = ServiceHarness(

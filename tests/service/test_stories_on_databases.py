@@ -4,63 +4,20 @@ Those are told here whose end depends on the log's transactions: who wins a race
 """
 
 import shutil
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from typing_extensions import override
 
-from coordination.domain.events import RunEvent
-from coordination.domain.states import RunState
-from coordination.domain.transitions import Recorded
-from coordination.ports import Job
 from coordination.storage.audit import verify
 from coordination.storage.schema import migrate
-from coordination.storage.sql_run_log import SqlLog
 from tests.databases import Postgres, postgres_or_skip, sqlite_url
 from tests.service import test_linked_runs as linked_runs
 from tests.service import test_standing_grants as grants
 from tests.service import test_whole_run as whole_run
-from tests.service.service_harness import new_log
-
-
-class SqlServiceLog(SqlLog):
-    """The log in a database, with its jobs at hand, and what it says that it wrote."""
-
-    def __init__(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - whatever the log takes
-        """Use `open`."""
-        super().__init__(*arguments, **more)
-        self.jobs: list[Job] = []
-        self.events: dict[str, list[Recorded]] = {}
-        self.configs: dict[str, tuple[str, str]] = {}
-
-    @override
-    async def append(
-        self,
-        run: str,
-        expected: int,
-        events: Sequence[RunEvent],
-        at: datetime,
-        state: RunState,
-        job: Job | None = None,
-    ) -> Sequence[Recorded]:
-        added = await super().append(run, expected, events, at, state, job)
-        self.events[run] = sorted([*self.events.get(run, []), *added], key=lambda each: each.seq)
-        self.jobs += [] if job is None else [job]
-        return added
-
-    @override
-    async def save_config(self, digest: str, text: str, origin: str) -> None:
-        await super().save_config(digest, text, origin)
-        self.configs.setdefault(digest, (text, origin))
-
-    def kinds(self, run: str) -> list[str]:
-        """The kinds of a run's events, in order."""
-        return [recorded.event.kind for recorded in self.events[run]]
-
+from tests.service.service_harness import log_source
+from tests.service.sql_service_log import SqlServiceLog
 
 STORIES = (
     whole_run.test_what_people_approve_is_what_runs_once_and_in_order,
@@ -124,8 +81,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def test_it_ends_as_with_the_log_in_memory(story: Callable[[], Awaitable[None]], url: str) -> None:
     async with SqlServiceLog.open(url, submit=lambda connection, job: None) as log:
         assert isinstance(log, SqlServiceLog)
-        new_log.set(lambda: log)
-        await story()
+        with log_source.taking(lambda: log):
+            await story()
         assert log.events
         for run, told in log.events.items():
             assert await log.read(run) == told

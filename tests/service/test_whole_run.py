@@ -567,6 +567,7 @@ async def test_cancelling_stops_agents_at_work_at_once() -> None:
     assert model.conversations[0].is_closed
 
 
+@pytest.mark.in_memory
 async def test_a_worker_that_died_while_agents_were_at_work_is_followed_by_another() -> None:
     """Answers on disk are kept; only what was under way is asked again."""
     first = PlayedModel(answers("one", post("a")), raises(Crash()), votes(1))  # type: ignore[arg-type]  # dies
