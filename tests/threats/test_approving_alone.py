@@ -14,7 +14,7 @@ from typing_extensions import override
 from coordination.budget import NothingSpent
 from coordination.domain import states as s
 from coordination.domain.break_glass import BreakGlass
-from coordination.domain.plan import PlannedCall
+from coordination.domain.plan import PlannedCall, Skipped
 from coordination.domain.policy import Person, Policy, Refusal
 from coordination.domain.quorums import Needs
 from coordination.domain.tool_rules import Effect, Rule
@@ -27,6 +27,7 @@ from tests.builders import ALICE, BOB
 from tests.fakes import Crash, PlayedModel, answers, says, well
 from tests.service.deliberation_harness import LOOKS_READ
 from tests.service.service_harness import ServiceHarness
+from tests.service.test_previews import Disk, service
 from tests.service.test_whole_run import post
 from tests.threats.test_stricter_rules_after_the_approval import Present, reasons
 
@@ -217,6 +218,61 @@ async def test_what_is_frozen_does_not_start() -> None:
     await night.harness.people.tell_frozen("here")
     await night.work()
     assert night.posts == 0
+
+
+async def test_a_freeze_between_the_calls_stops_the_next_one() -> None:
+    night = await a_night()
+    await night.broken()
+
+    def meanwhile(call: PlannedCall) -> ToolOutput:
+        night.present.is_frozen = True
+        return well(call)
+
+    night.harness.world.behaviours.append(meanwhile)
+    await night.work()
+    assert night.posts == 1
+
+
+@pytest.mark.parametrize("is_before", [True, False], ids=["before the yes", "after it"])
+async def test_of_more_calls_than_a_plan_may_have_by_now_none_runs(is_before: bool) -> None:
+    night = await a_night()
+    if not is_before:
+        await night.broken()
+    before = night.harness.prepared.profile
+    fewer = replace(TWICE, needs=Needs(per_plan=(("board.post", 1),)))
+    agents = tuple(replace(each, rules=(LOOKS_READ, fewer)) for each in before.agents)
+    night.present.profile = replace(before, agents=agents)
+    if is_before:
+        assert await refused(night) == Refusal.DENIED_NOW
+    await night.work()
+    assert night.posts == 0
+
+
+async def test_a_yes_to_a_plan_that_was_revised_since_counts_for_no_revision() -> None:
+    night = await a_night()
+    first = await night.harness.state(night.run)
+    assert isinstance(first, s.AwaitingDecision)
+    await night.harness.people.select(night.run, first.plan.digest, ALICE, [0])
+    with pytest.raises(RefusedError) as error:
+        await night.harness.people.break_glass(night.run, first.plan.digest, EVE, WHY)
+    await night.work()
+    assert (error.value.refusal, night.posts) == (Refusal.STALE_PLAN, 0)
+    await night.broken()
+    await night.work()
+    assert night.posts == 1, "of the revision, what is in it"
+
+
+async def test_where_what_was_read_for_the_card_has_changed_nothing_runs() -> None:
+    disk = Disk(a="old")
+    harness = service(disk, {"path": "a", "content": "new"}, policy=RULE)
+    run, state = await harness.planned()
+    await harness.people.break_glass(run, state.plan.digest, EVE, WHY)
+    disk.files["a"] = "by somebody else"
+    await harness.work()
+    finished = await harness.state(run)
+    assert isinstance(finished, s.Finished)
+    assert [type(each) for each in finished.receipts] == [Skipped]
+    assert (disk.files, disk.done) == ({"a": "by somebody else"}, [])
 
 
 async def test_a_call_in_doubt_is_not_run_again_by_the_one_person() -> None:
