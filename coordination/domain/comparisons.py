@@ -164,8 +164,7 @@ def _is_same_double(value: Json, other: Json) -> bool:
 
 
 def _in(value: Json, wanted: Json) -> bool | None:
-    same_kind = [each for each in (wanted if is_list(wanted) else [wanted]) if _kind(each) == _kind(value)]
-    return any_of(_equals(value, each) for each in same_kind) if same_kind else None
+    return any_of(_equals(value, each) for each in (wanted if is_list(wanted) else [wanted]))
 
 
 def _matches(value: Json, patterns: Json) -> bool | None:

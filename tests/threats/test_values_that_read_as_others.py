@@ -5,6 +5,7 @@ Whatever the rule, such a value is never taken for one that is surely meant, or 
 
 import pytest
 
+from coordination.config import parse
 from coordination.domain.canonical_json import Json
 from coordination.domain.comparisons import Operator
 from coordination.domain.conditions import CallContext, Condition, unread
@@ -74,7 +75,18 @@ def test_a_value_that_some_programs_take_for_another_cannot_be_judged(wanted: Js
 )
 def test_a_value_that_is_another_to_every_program_is_told_apart(wanted: Json, value: Json) -> None:
     assert holds("equals", wanted, value) is False
-    assert holds("not_in", [wanted, None], value) is True
+    assert holds("not_in", [wanted], value) is True
+
+
+@pytest.mark.parametrize("value", ["NO", "0123", "NL"])
+def test_a_text_that_yaml_took_for_something_else_in_a_list_cannot_be_judged(value: str) -> None:
+    text = """
+agents: [{id: scout, backend: {type: ollama, model: m}}]
+mcp_servers: {bank: {command: npx}}
+tools: [{match: bank.pay, when: {$.to: [NO, 0123, SE]}, effect: deny}]
+"""
+    (agent,) = parse(text, origin="ops.yaml", environ={}).agents
+    assert rule(agent.rules, "bank", "pay", CallContext(arguments={"to": value})).effect is Effect.DENY
 
 
 @pytest.mark.parametrize(
