@@ -109,6 +109,8 @@ async def test_a_killed_bot_takes_its_servers_and_their_children_with_it() -> No
         await process.wait()
     for pid in pids:
         await until_ended(pid)
+    async with asyncio.timeout(60):
+        await process.stdout.read()  # to its end: only then is the pipe closed
 
 
 @LINUX
@@ -120,14 +122,16 @@ async def test_a_server_gets_a_signal_of_the_kernel_when_the_bot_dies_and_no_rig
 
 
 async def test_terminal_escapes_of_a_server_are_written_out(hub: McpHub, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "coordination.mcp_tools.stdio_transport")
+    logger = "coordination.mcp_tools.stdio_transport"
+    caplog.set_level(logging.DEBUG, logger)
     await read(hub, "steers_the_terminal")
+    said: list[str] = []
     async with asyncio.timeout(60):
-        while not caplog.records:  # noqa: ASYNC110 - another process writes it
-            await asyncio.sleep(0.01)
-    text = caplog.records[0].getMessage()
-    assert text.isprintable()
-    assert text == r"world: \x1b]0;owned\x07\x1b[2J\x9b31mred\r\u202e hidden"
+        while not said:
+            await asyncio.sleep(0.01)  # another process writes it
+            said = [record.getMessage() for record in caplog.records if record.name == logger]
+    assert said[0].isprintable()
+    assert said[0] == r"world: \x1b]0;owned\x07\x1b[2J\x9b31mred\r\u202e hidden"
 
 
 def most_memory(*, reset: bool = False) -> int:

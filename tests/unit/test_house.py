@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tokenize
 import tomllib
+import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -335,6 +337,17 @@ def test_no_class_of_the_tests_has_a_retired_word() -> None:
         if isinstance(node, ast.ClassDef) and words_in(node.name) & RETIRED
     }
     assert found == set()
+
+
+@pytest.mark.parametrize("kind", [DeprecationWarning, PendingDeprecationWarning])
+@pytest.mark.parametrize(("module", "fails"), [
+    ("bot", True), ("bot.cards.text", True), ("coordination.worker", True), ("tests.fakes", True),
+    ("discord.ext.commands.core", False), ("asyncio.coroutines", False), ("bottle", False),
+])  # fmt: skip
+def test_what_a_newer_python_says_of_a_library_fails_no_test(kind: type[Warning], module: str, *, fails: bool) -> None:
+    """Pythons deprecate what released libraries use, and the tests must pass on one that is newer than all of them."""
+    with pytest.raises(kind) if fails else nullcontext():
+        warnings.warn_explicit("'asyncio.something' is deprecated", kind, "file.py", 1, module, {})
 
 
 def test_no_import_runs_in_a_circle() -> None:
