@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import aiohttp
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.cards.text import one_line
 from bot.chat.name_report import NameReport
@@ -28,6 +30,7 @@ from bot.slack_app.installations import (
 from bot.slack_app.listeners import SHORTCUT
 from bot.slack_app.settings import OAuthMode, SlackSettings, SocketMode, slack_settings
 from bot.variables import Environment
+from coordination.clock import SystemClock
 from coordination.errors import ConfigError, StorageError
 
 EVENTS = ("app_home_opened", "app_mention", "message.im")
@@ -114,6 +117,7 @@ def _command(command: str, name: str, address: str) -> dict[str, object]:
     return {**made, "url": address} if address else made
 
 
+_CLOCKS_APART = timedelta(minutes=1)
 _MOST_NAMED = 20
 _MOST_WORKSPACES = 20
 _REASON = 300
@@ -133,6 +137,8 @@ async def examine(environment: Environment, names: NameReport) -> list[Checkup]:
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.no_workspace"))]
     wanted = scopes_with([], has_email=settings.records_email)
     found = [_token(workspace), _scopes(workspace, wanted), await _mode(settings, app.clients)]
+    if not isinstance(settings.mode, SocketMode):
+        found += await clock_checkups(app.clients, workspace.token, SystemClock().now())
     found.append(await _channels(workspace, app.clients))
     found += await names.of(app.platform, workspace.tenant)
     return found + await names.of_anchors(app.platform, app.platform.name)
@@ -145,7 +151,9 @@ async def _examine_installations(settings: SlackSettings, database: str, names: 
         async with opened_slack(settings, database) as app:
             installed = app.workspaces
             if isinstance(installed, InstalledWorkspaces):
-                for workspace in await installed.newest(_MOST_WORKSPACES):
+                newest = await installed.newest(_MOST_WORKSPACES)
+                found += await clock_checkups(app.clients, newest[0].token, SystemClock().now()) if newest else []
+                for workspace in newest:
                     found += await _examine_workspace(workspace, app, names, installed.scopes)
             found += await names.of_anchors(app.platform, app.platform.name)
     except StorageError as error:
@@ -196,6 +204,22 @@ async def _mode(settings: SlackSettings, clients: Clients) -> Checkup:
     except (aiohttp.ClientError, TimeoutError, OSError):
         return Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))
     return Checkup(is_well=True, text=catalog.text("slack.doctor.socket"))
+
+
+async def clock_checkups(clients: Clients, token: str, now: datetime) -> list[Checkup]:
+    """That this machine's clock is too far from Slack's for signed requests to count; nothing where it is not.
+
+    https://docs.slack.dev/authentication/verifying-requests-from-slack
+    """
+    try:
+        answer = await clients.steady(token).auth_test()
+        apart = abs(now - parsedate_to_datetime(answer.headers.get("Date", "")))
+    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return []
+    if apart < _CLOCKS_APART:
+        return []
+    text = catalog.text("slack.doctor.clock", seconds=round(apart.total_seconds()))
+    return [Checkup(is_well=False, text=text)]
 
 
 async def _channels(workspace: Workspace, clients: Clients) -> Checkup:

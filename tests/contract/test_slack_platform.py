@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -21,6 +22,8 @@ from bot.message import Alert, Card, Mention, StyledText
 from bot.slack_app.errors import NotInChannel
 from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.platform import SlackPlatform
+from bot.slack_app.setup import clock_checkups
+from coordination.clock import SystemClock
 from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import Recorded
 from tests.builders import a_call
@@ -390,3 +393,14 @@ async def test_a_link_to_a_channel_is_no_ping(server: SlackServer, platform: Sla
     message_ref = await platform.post(PLACE, card, ids)
     message = server.messages[PLACE.channel, message_ref.message]
     assert '{"type": "channel", "channel_id": "C012345678"}' in message.text
+
+
+@pytest.mark.parametrize(("minutes", "is_told"), [(0, False), (-10, True), (10, True)])
+async def test_a_clock_that_makes_slacks_requests_too_old_is_told(
+    server: SlackServer, minutes: int, *, is_told: bool
+) -> None:
+    now = SystemClock().now() + timedelta(minutes=minutes)
+    found = await clock_checkups(Clients(f"{server.address}/api/"), server.teams[0].token, now)
+    assert [each.is_well for each in found] == ([False] if is_told else [])
+    assert all("seconds off Slack's" in each.text for each in found)
+    assert await clock_checkups(Clients(f"{server.address}/api/"), "xoxb-nobody", now) == []
