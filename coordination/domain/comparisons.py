@@ -29,7 +29,7 @@ Operator: TypeAlias = Literal[
     "within",
 ]
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([A-Za-z0-9.-]+)(?::\d{1,5})?(?:[/?#][!-~]*)?")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([A-Za-z0-9.-]+)(?::\d{1,5})?(?:/[!-~]*|[?#][!-?A-\[\]-~]*)?")
 _MAILBOX = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 _NO_PLAIN_PATH = re.compile(r"\\|%|^~|//|[. ](?:/|\Z)")
 _DRIVE = re.compile(r"[A-Za-z]:")

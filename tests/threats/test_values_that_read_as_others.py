@@ -102,6 +102,9 @@ tools: [{match: bank.pay, when: {$.to: [NO, 0123, SE]}, effect: deny}]
         "http://127.0.0.1%2f@example.com/",
         "http://127.0.0.1\\@example.com/",
         "http://\uff11\uff12\uff17.0.0.1/",
+        "http://127.0.0.1#@example.com/",
+        "http://127.0.0.1?@example.com/",
+        "http://127.0.0.1?\\\\example.com/",
         "http:127.0.0.1",
         "//127.0.0.1/",
         "file://127.0.0.1/etc/passwd",
@@ -111,6 +114,11 @@ tools: [{match: bank.pay, when: {$.to: [NO, 0123, SE]}, effect: deny}]
 @pytest.mark.parametrize("host", ["127.0.0.1", "example.com"])
 def test_a_host_that_programs_read_in_two_ways_cannot_be_judged(address: str, host: str) -> None:
     assert holds("host", host, address) is None
+
+
+def test_a_host_is_read_up_to_the_first_slash() -> None:
+    for rest in ("", "/", "/@evil.example", "/#@evil.example", "?q=1", "#top", ":8443/x"):
+        assert holds("host", "example.com", f"https://example.com{rest}") is True
 
 
 def test_a_pattern_of_numbers_means_no_name() -> None:
