@@ -352,7 +352,7 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
         words = refusal.words
         if refusal.status not in {400, 422}:
             return False
-        if "stream_options" in words and "stream_options" in body:
+        if "stream_options" in words and "stream_options" in body.keys() - self._options.body().keys():
             # An older server: it reports no usage, or reports it unasked.
             self._reports_usage = False
         elif any(f"{key}'" in words or f'{key}"' in words for key in REASONING_KEYS) and "unsupported" in words.lower():

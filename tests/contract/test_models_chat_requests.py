@@ -245,6 +245,14 @@ async def test_an_older_server_that_refuses_the_newer_name_of_the_length_gets_th
     assert lengths == [(9, None), (None, 9), (None, 9)]
 
 
+async def test_stream_options_that_were_configured_are_the_operators_to_take_out() -> None:
+    refusal = Fails(status=400, error={"message": "Unrecognized request argument supplied: stream_options"})
+    options = ChatOptions(extra_body={"stream_options": {"include_usage": False}})
+    async with harness(refusal, options=options) as opened:
+        with pytest.raises(ModelError, match="must check stream_options"):
+            await opened.send()
+
+
 async def test_a_length_that_is_refused_for_its_value_is_the_operators_to_set() -> None:
     refusal = Fails(status=400, error={"message": "max_completion_tokens is too large: 9000000"})
     async with harness(refusal, options=ChatOptions(max_completion_tokens=9_000_000)) as opened:
