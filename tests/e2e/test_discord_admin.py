@@ -32,7 +32,7 @@ async def test_a_configuration_holds_for_a_channel_else_for_the_server_else_by_d
         assert "**slow** applies here: it was set for this channel. · set by ada" in shown
         elsewhere = await told(server, await harness.ada.types("massgen-admin config show", where=other))
         assert "**two** applies here: it was set for all channels" in elsewhere
-        assert "config slow" in (await harness.asks("x")).text
+        assert "configuration slow" in (await harness.asks("x")).text
         assert "**two** applies here" in await harness.admin("config reset")
         assert "**ops** applies here" in await harness.admin("config reset", scope="server")
         assert "nothing to reset" in await harness.admin("config reset", scope="server")

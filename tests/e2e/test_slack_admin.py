@@ -114,7 +114,7 @@ async def test_administrators_choose_the_configuration_and_the_next_run_uses_it(
     for text, wanted in answers.items():
         assert wanted in await harness.admin(text), text
     card = await harness.planned()
-    assert "config two" in harness.plain(card)
+    assert "configuration two" in harness.plain(card)
     assert "ops applies here" in await harness.admin("config reset channel")
     assert "nothing to reset" in await harness.admin("config reset channel")
 
