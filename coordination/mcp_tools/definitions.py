@@ -216,7 +216,12 @@ def output(
     nothing_happened = is_ours and not remarks and _says_nothing_happened(answer)
     resource = None if is_error else _only_resource(answer, redactor)
     return ToolOutput(
-        text=text, is_error=is_error, structured=structured, resource=resource, nothing_happened=nothing_happened
+        text=text,
+        is_error=is_error,
+        structured=structured,
+        resource=resource,
+        nothing_happened=nothing_happened,
+        is_in_doubt=is_error and not nothing_happened and complaints.tells_of_lost_answer(text),
     )
 
 

@@ -9,17 +9,11 @@ from contextlib import asynccontextmanager
 import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import (
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    JSONRPCError,
-    JSONRPCRequest,
-    jsonrpc_message_adapter,
-)
+from mcp.types import JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
 from typing_extensions import override
 
 from coordination.mcp_tools.call_guard import CallTrace, call_trace, guarded, stand_in
-from coordination.mcp_tools.json_rpc import EventsMended, proper, read_message
+from coordination.mcp_tools.json_rpc import ABOUT_THE_REQUEST, EventsMended, proper, read_message
 from coordination.ports import ServerSpec
 from coordination.redaction import Redactor
 from coordination.text import Text
@@ -31,9 +25,6 @@ CONNECT_SECONDS = 10.0
 
 TURNED_AWAY = frozenset({307, 308, 401, 403, 404, 405, 406, 413, 415, 429})
 """Statuses by which a server, or a gateway before it, says that it did not do what was asked."""
-
-_OWN_MATTER = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
-"""Errors that are about the request, whatever status they come with; the session lives."""
 
 NO_SUCH_SESSION = re.compile(
     r"session\b.{0,60}\b(?:not found|unknown|invalid|expired|missing|required|terminated|closed|not exist)"
@@ -212,7 +203,7 @@ def _forgot_session(request: httpx2.Request, status: int, body: bytes) -> bool:
     if "mcp-session-id" not in request.headers or status not in (400, 401, 404):
         return False
     error = _error(body)
-    if error is not None and error.error.code in _OWN_MATTER:
+    if error is not None and error.error.code in ABOUT_THE_REQUEST:
         return False
     words = body[:MOST_WORDS].decode(errors="replace") if error is None else error.error.message[:MOST_WORDS]
     if NO_SUCH_SESSION.search(words):

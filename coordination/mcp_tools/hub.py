@@ -228,7 +228,10 @@ class _Executor:
                     tool=call.tool,
                 )
             )
-        return await session.call(call.tool, call.arguments, key=key, caller=self._caller, until=until)
+        output = await session.call(call.tool, call.arguments, key=key, caller=self._caller, until=until)
+        if output.is_in_doubt:
+            raise CallOutcomeUnknownError(complaints.in_doubt(spec, output.text))
+        return output
 
     def _spec(self, server: str) -> ServerSpec:
         if server not in self._servers:

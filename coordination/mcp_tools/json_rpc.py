@@ -8,6 +8,8 @@ from typing import TypeAlias
 import httpx2
 from mcp.types import (
     INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
@@ -18,6 +20,9 @@ from typing_extensions import override
 
 Raw: TypeAlias = "None | bool | int | float | str | list[Raw] | dict[str, Raw]"
 """JSON as it came, unchecked."""
+
+ABOUT_THE_REQUEST = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
+"""Codes of errors that are about the request, whatever they come with: it was refused, and the session lives."""
 
 BARE = "massgen-bot/bare"
 """Where a result stands that is no object: the protocol has no other place for it."""

@@ -21,7 +21,7 @@ from coordination.mcp_tools import server_errors as complaints
 from coordination.mcp_tools.call_guard import CallTrace, call_trace
 from coordination.mcp_tools.definitions import ToolListing, capped, list_tools, output
 from coordination.mcp_tools.fingerprints import Fingerprint
-from coordination.mcp_tools.json_rpc import Raw
+from coordination.mcp_tools.json_rpc import ABOUT_THE_REQUEST, Raw
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 from coordination.ports.tools import NOT_STRUCTURED
 from coordination.redaction import Redactor
@@ -307,7 +307,9 @@ class McpSession:
         words = [error.message.strip() or Text("error {code}, without a message", code=error.code)]
         if error.data is not None:
             words.append(json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA])
-        return ToolOutput(text=capped(words, self._redactor), is_error=True)
+        text = capped(words, self._redactor)
+        is_in_doubt = error.code not in ABOUT_THE_REQUEST and complaints.tells_of_lost_answer(text)
+        return ToolOutput(text=text, is_error=True, is_in_doubt=is_in_doubt)
 
     def _failure(self, trace: CallTrace, reason: Text) -> CallNotSentError | CallOutcomeUnknownError:
         if not trace.was_sent:

@@ -94,6 +94,33 @@ async def test_a_refusal_with_words_is_the_servers_own_whatever_its_code(
     assert wrote == ToolOutput(text="The channel is archived", is_error=True)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        '"error": {"code": -32000, "message": "Connection closed"}',
+        '"error": {"code": -32603, "message": "MCP server process failed"}',
+        '"error": {"code": 408, "message": "Timed out while waiting for response to ClientRequest"}',
+        '"result": {"content": [{"type": "text", "text": "Upstream request timed out, please retry"}], "isError": true}',
+    ],
+)
+@pytest.mark.parametrize("wire", WIRES)
+async def test_an_error_in_place_of_an_answer_that_was_lost_further_on_leaves_the_outcome_unknown(
+    hub: McpHub, tmp_path: Path, wire: str, call: str
+) -> None:
+    """As bridges write it whose server died, and servers that are told to stop in the middle of a call."""
+    async with saying(tmp_path, wire, call) as spec:
+        with pytest.raises(CallOutcomeUnknownError, match="The MCP server world itself got no answer, and says: "):
+            await approving(hub, [spec]).call(WRITE, "key")
+        await hub.aclose()
+    assert [each["name"] for each in writer(tmp_path / "journal")] == ["write"]
+
+
+async def test_an_error_about_the_request_itself_is_the_servers_own(hub: McpHub, tmp_path: Path) -> None:
+    call = '"error": {"code": -32602, "message": "timeout exceeded the connection timed out allows"}'
+    async with saying(tmp_path, "stdio", call) as spec:
+        assert (await approving(hub, [spec]).call(WRITE, "key")).is_error
+
+
 @pytest.mark.parametrize("wire", WIRES)
 async def test_an_answer_cut_in_the_middle_is_none(hub: McpHub, tmp_path: Path, wire: str) -> None:
     async with saying(tmp_path, wire, '"result": {"content": [{"type": "te') as spec:
