@@ -264,6 +264,7 @@ async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: s
     call = state.plan.calls[index]
     key = f"{state.plan.digest[:32]}-{index}-{state.attempt}"
     sent = replace(call, arguments=_arguments(state), references=())
+    until = writer.state.answer_until if isinstance(writer.state, Executing) else None
     calling = asyncio.ensure_future(executor.call(sent, key))
     was_cancelled = await _answered(calling, grace)
     end: CallSucceeded | CallFailed | CallOutcomeUnknown
@@ -272,7 +273,7 @@ async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: s
     except CallNotSentError as error:
         end = _failed(state, Text("not sent: {why}", why=error.text), nothing_happened=True)
     except CallOutcomeUnknownError as error:
-        end = unknown(state, error.text)
+        end = replace(unknown(state, error.text), answer_until=until if error.may_go_on else None)
     except Exception as error:  # noqa: BLE001 - whatever it was, it may have come after the call had left
         end = unknown(state, told(Text("the call"), error))
     else:

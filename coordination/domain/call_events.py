@@ -70,7 +70,7 @@ class CallFailed(Reasoned):
 class CallOutcomeUnknown(Reasoned):
     """The call left and no answer came.
 
-    `answer_until` is when its own attempt ends for certain, where somebody else gave it up: until then it may still happen.
+    `answer_until` is when its own attempt ends at the latest, where it was given up before: until then it may still happen.
     `outage` is when the database was away after the call had started, where its worker went away without a word.
     """
 

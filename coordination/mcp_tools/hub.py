@@ -230,7 +230,7 @@ class _Executor:
             )
         output = await session.call(call.tool, call.arguments, key=key, caller=self._caller, until=until)
         if output.is_in_doubt:
-            raise CallOutcomeUnknownError(complaints.in_doubt(spec, output.text))
+            raise CallOutcomeUnknownError(complaints.in_doubt(spec, output.text), may_go_on=True)
         return output
 
     def _spec(self, server: str) -> ServerSpec:

@@ -320,7 +320,14 @@ class McpSession:
             return CallNotSentError(self._sentence(trace.refusal))
         is_broken = trace.is_broken if trace.loss is not None else reason == _WENT_AWAY
         kind = ConnectionBrokeError if is_broken else CallOutcomeUnknownError
-        return kind(self._sentence(trace.loss or reason))
+        return kind(self._sentence(trace.loss or reason), may_go_on=self._may_go_on(trace, reason))
+
+    def _may_go_on(self, trace: CallTrace, reason: Text) -> bool:
+        """Whether the server may still carry out a call of which nothing more is heard: no process of ours has ended with it."""
+        if trace.loss is None and reason == _TOO_LATE:
+            return True
+        was_cut_off = trace.is_broken or trace.status is not None or trace.is_foreign
+        return self._spec.transport == "http" and (was_cut_off or (trace.loss is None and reason == _WENT_AWAY))
 
     def _sentence(self, reason: Text) -> Text:
         return Text("The MCP server {server} {text}.", server=self._spec.name, text=reason)

@@ -167,7 +167,14 @@ class CallNotSentError(CallError):
 
 
 class CallOutcomeUnknownError(CallError):
-    """The call may have reached the server, and no answer came: only a person can settle it."""
+    """The call may have reached the server, and no answer came: only a person can settle it.
+
+    `may_go_on`: the server, or one behind it, may still be carrying it out.
+    """
+
+    def __init__(self, text: Text, *, may_go_on: bool = False) -> None:
+        super().__init__(text)
+        self.may_go_on = may_go_on
 
 
 class ToolCatalogue(Protocol):

@@ -154,6 +154,7 @@ async def test_a_call_without_a_proper_answer_is_unknown_and_left_its_connection
         assert await executor.definition_digest("world", "write") is not None
         await hub.aclose()
     assert "hunter2" not in str(caught.value)
+    assert caught.value.may_go_on == (behaviour != "garbles"), "only of an answer is it known that its call has ended"
     assert len(writer(counted)) == 1
 
 

@@ -470,7 +470,7 @@ MUTANTS = [
     Mutant(
         "a lost answer is taken for a success",
         "execution.py",
-        "        end = unknown(state, error.text)\n",
+        "        end = replace(unknown(state, error.text), answer_until=until if error.may_go_on else None)\n",
         "        end = _succeeded(state, error.text)\n",
         (MACHINE, STORY),
     ),

@@ -17,7 +17,8 @@ from coordination.domain.plan import Outage
 from coordination.domain.policy import Refusal
 from coordination.domain.transitions import Recorded, evolve, replay
 from coordination.errors import IllegalTransition, RefusedError
-from coordination.ports import ServerSpec, ToolOutput
+from coordination.ports import CallOutcomeUnknownError, ServerSpec, ToolOutput
+from coordination.text import Text
 from tests.builders import ALICE, START
 from tests.fakes import PlayedModel, answers, says, votes
 from tests.service.service_harness import ServiceHarness
@@ -30,13 +31,19 @@ class Frozen(BaseException):
     """The worker stops here, and its call may still go on."""
 
 
-async def in_doubt() -> tuple[ServiceHarness, str]:
-    """A run whose call was given up by another worker than the one that had started it."""
+def a_board() -> ServiceHarness:
+    """Agents who plan one call, which may be under way for so long."""
     harness = ServiceHarness(
         PlayedModel(answers("one", ("mcp__board__post", {"title": "a"})), votes(1), says("Posted."))
     )
     board = ServerSpec(name="board", transport="stdio", identity="board", call_timeout=LIMIT / 3)
     harness.prepared.profile = replace(harness.prepared.profile, servers=(board,))
+    return harness
+
+
+async def in_doubt() -> tuple[ServiceHarness, str]:
+    """A run whose call was given up by another worker than the one that had started it."""
+    harness = a_board()
     run, state = await harness.planned()
 
     def freeze(call: object) -> ToolOutput:
@@ -74,6 +81,25 @@ async def test_a_call_is_not_run_again_before_its_first_attempt_has_ended_for_ce
     await harness.people.resolve(run, 0, ALICE, "run_it")
     await harness.work()
     assert len(harness.world.done) == 1
+
+
+async def test_a_call_that_its_server_may_still_carry_out_is_not_run_again_before_its_time_is_over() -> None:
+    """A load balancer gave up, or a bridge: what is behind it may go on, and people who look find nothing yet."""
+    harness = a_board()
+    run, state = await harness.planned()
+
+    def cut_off(call: object) -> ToolOutput:
+        raise CallOutcomeUnknownError(Text("answered HTTP 504"), may_go_on=True)
+
+    harness.world.behaviours = [cut_off]
+    await harness.people.approve(run, state.plan.digest, ALICE)
+    await harness.work()
+    assert not offers_to_run_it(card_of(harness, run))
+    with pytest.raises(RefusedError) as refused:
+        await harness.people.resolve(run, 0, ALICE, "run_it")
+    assert refused.value.refusal == Refusal.STILL_UNDER_WAY
+    harness.clock.tick(seconds=LIMIT)
+    assert offers_to_run_it(card_of(harness, run))
 
 
 @pytest.mark.parametrize("stood_still", [LIMIT, LIMIT + 60])
