@@ -43,7 +43,7 @@ class CallTrace:
         was_answered: an answer to the call came, for the SDK went on to ask something else.
         refusal: why it certainly did not run, in words that go on from the server's name.
         loss: why nobody can know whether it ran, likewise.
-        is_broken: the loss is that the connection broke.
+        is_broken: the loss is that the connection broke, or that a gateway had nothing behind it.
         status: the HTTP status, if the server answered with an error.
         is_session_lost: it was refused because the server does not know the session any more; a new one may take it.
         obstacle: what the operator must do before any request can be sent, in words that go on from the server's name.

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from coordination.mcp_tools.call_guard import CallTrace, call_trace, guarded, stand_in
 from coordination.mcp_tools.json_rpc import ABOUT_THE_REQUEST, EventsMended, proper, read_message
+from coordination.mcp_tools.server_errors import AWAY
 from coordination.ports import ServerSpec
 from coordination.redaction import Redactor
 from coordination.text import Text
@@ -141,7 +142,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
         if status in TURNED_AWAY:
             trace.refusal = Text("answered HTTP {status}", status=status)
         else:
-            trace.loss = Text("answered HTTP {status}", status=status)
+            trace.loss, trace.is_broken = Text("answered HTTP {status}", status=status), status in AWAY
         if status == 401 and not self._has_tokens and "mcp-session-id" in request.headers:
             # It may be the session that is refused; the handshake of a new one finds out.
             self._on_gone()

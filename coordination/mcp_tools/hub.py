@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -262,17 +263,32 @@ async def _read(connection: Connection, tool: str, arguments: str, caller: Calle
             raise
         session = await connection.session()
         output = await session.call(tool, arguments, caller=caller)
+    else:
+        successor = await _successor(connection, session) if output.is_error else None
+        if successor is not None:
+            session = successor
+            output = await session.call(tool, arguments, caller=caller)
     return replace(output, says_writing=await session.says_writing(tool))
 
 
+async def _successor(connection: Connection, session: McpSession) -> McpSession | None:
+    """Another session in the place of one that, after an error, lists no tools: so does a bridge that lost its server."""
+    with suppress(ToolServerError):
+        found, _ = await _listed(connection, fresh=True)
+        return None if found is session else found
+    return None
+
+
 async def _listed(connection: Connection, *, fresh: bool) -> tuple[McpSession, ToolListing]:
-    """A session, and the tools that it lists; asked twice if the server turns out to be dead, or to hang."""
+    """A session, and the tools that it lists; asked twice if the server turns out to be dead, to hang, or to know none."""
     session = await connection.session()
     try:
         return session, await session.listing(fresh=fresh)
     except UnansweredError:
         if not session.is_over and await session.shows_life():
             raise
+        session.abandon()
+    except (complaints.NoListError, complaints.UnreachableError):  # Each session has listed them when it began.
         session.abandon()
     except ToolServerError:
         if not session.is_over:

@@ -57,8 +57,16 @@ _LOST = re.compile(
 )
 
 
+AWAY = frozenset({502, 503})
+"""What a gateway answers while nothing is behind it, as when its server is restarted."""
+
+
 class UnreachableError(ToolServerError):
-    """Nothing takes a connection at the server's address."""
+    """Nothing takes a connection at the server's address, or nothing is behind the gateway there."""
+
+
+class NoListError(ToolServerError):
+    """A server answers, and does not list its tools: of a bridge, the way to the server behind it may be gone for good."""
 
 
 def refuses_handshake(spec: ServerSpec, error: Exception, trace: CallTrace) -> bool:
@@ -120,6 +128,20 @@ def failed_start(spec: ServerSpec, error: Exception, trace: CallTrace) -> ToolSe
                 ),
             )
     return not_speaking(spec)
+
+
+def failed_list(spec: ServerSpec, error: Exception, trace: CallTrace) -> ToolServerError:
+    """A server that was connected does not list its tools."""
+    if trace.refusal is not None or trace.loss is not None or trace.error is None:
+        return failed_start(spec, error, trace)
+    return NoListError(
+        Text(
+            "The MCP server {server} answers with an error (code {code}) when asked for its tools: the operator must check "
+            "its log, and restart it, or what it is a bridge to.",
+            server=spec.name,
+            code=trace.error.code,
+        )
+    )
 
 
 def not_speaking(spec: ServerSpec) -> ToolServerError:
@@ -212,7 +234,10 @@ def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
             ),
         )
     if trace.status is not None:
-        return _server_error(spec, Text("answered HTTP {status}: the operator must check its log", status=trace.status))
+        words = _server_error(
+            spec, Text("answered HTTP {status}: the operator must check its log", status=trace.status)
+        )
+        return UnreachableError(words.text) if trace.status in AWAY else words
     where = address(spec.url)
     return UnreachableError(
         Text(

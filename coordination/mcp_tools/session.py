@@ -191,9 +191,10 @@ class McpSession:
         except (MCPError, ValidationError) as error:
             if complaints.lacks_credentials(trace):
                 raise complaints.failed_start(self._spec, error, trace) from error
-            if self.is_over or getattr(error, "code", None) == CONNECTION_CLOSED:
+            is_answered = trace.error is not None and trace.refusal is None and trace.loss is None
+            if self.is_over or (getattr(error, "code", None) == CONNECTION_CLOSED and not is_answered):
                 raise complaints.died(self._spec, trace) from error
-            raise complaints.not_speaking(self._spec) from error
+            raise complaints.failed_list(self._spec, error, trace) from error
 
     async def call(
         self,

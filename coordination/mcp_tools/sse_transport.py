@@ -28,6 +28,7 @@ from coordination.mcp_tools.http_transport import (
     authorized_transport,
 )
 from coordination.mcp_tools.json_rpc import read_message
+from coordination.mcp_tools.server_errors import AWAY
 from coordination.ports import ServerSpec
 from coordination.redaction import Redactor
 from coordination.text import Text
@@ -186,4 +187,4 @@ def _judge(status: int, words: str, trace: CallTrace) -> None:
     elif status in TURNED_AWAY:
         trace.refusal = Text("answered HTTP {status}", status=status)
     else:
-        trace.loss = Text("answered HTTP {status}", status=status)
+        trace.loss, trace.is_broken = Text("answered HTTP {status}", status=status), status in AWAY

@@ -10,6 +10,7 @@ import queue
 import socket
 import struct
 import threading
+import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,7 @@ class Losses:
     lost: set[str] = field(default_factory=set[str])
     streams: "dict[str, queue.Queue[Message | None]]" = field(default_factory=dict)  # by session
     happened: bool = False
+    away_until: float = 0.0
 
     def is_due(self, message: Message) -> bool:
         """Whether the session is lost with this message."""
@@ -152,6 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send("", status=405)
             return
         losses = self.losses
+        if time.monotonic() < losses.away_until:
+            self.send("<h1>502 Bad Gateway</h1>", status=502, kind="text/html")
+            return
         session = self.path.partition("session_id=")[2] or self.headers.get("mcp-session-id", "")
         if losses.is_due(message):
             self._lose(session, message)
@@ -183,6 +188,11 @@ class _Handler(BaseHTTPRequestHandler):
         losses = self.losses
         losses.happened = True
         losses.lost.add(session)
+        if losses.shape == "is_away_behind_a_gateway":
+            losses.away_until = time.monotonic() + AWAY_SECONDS
+            if message is not None:
+                self.send("<h1>502 Bad Gateway</h1>", status=502, kind="text/html")
+            return
         if losses.shape in REFUSALS:
             if message is not None:
                 self._refuse(message)
