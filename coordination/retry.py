@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from coordination.errors import ModelError
+from coordination.errors import ModelError, ModelFault
 from coordination.ports import Clock, Conversation, InputMessage, Reply, ToolSpec
 
 OnRetry: TypeAlias = Callable[[ModelError, float], Awaitable[None]]
@@ -17,13 +17,21 @@ class RetryBudget:
     """How often and how long one call may be tried. Waits double from `first_wait` up to `longest_wait` seconds.
 
     Attributes:
+        attempts_when_away: of a server that can't be reached or says that it is overloaded. It has done nothing that costs
+            anything, and a gateway that restarts is back within a minute.
         seconds: no new try begins later than this after the first.
     """
 
     attempts: int = 4
+    attempts_when_away: int = 8
     seconds: float = 120.0
     first_wait: float = 1.0
     longest_wait: float = 30.0
+
+    def is_used_up(self, failures: int, error: ModelError) -> bool:
+        """Whether so many failures, the last of which is `error`, were enough."""
+        is_away = error.fault is ModelFault.OVERLOADED
+        return failures >= (max(self.attempts, self.attempts_when_away) if is_away else self.attempts)
 
     def wait(self, failures: int, error: ModelError, chance: float) -> float:
         """Seconds until the next try: any share of the doubling wait, but no less than the provider asked for."""
@@ -57,7 +65,7 @@ async def send_with_retry(
             failures += not error.begins_anew
             wait = 0.0 if error.begins_anew else budget.wait(failures, error, chance())
             spent = clock.monotonic() - begun
-            if not error.is_retryable or failures >= budget.attempts or spent + wait > budget.seconds:
+            if not error.is_retryable or budget.is_used_up(failures, error) or spent + wait > budget.seconds:
                 raise
             failure = error
         await on_retry(failure, wait)

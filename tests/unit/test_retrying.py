@@ -131,6 +131,26 @@ async def test_the_last_failure_is_told_when_the_attempts_are_used_up() -> None:
     assert len(conversation.heard) == 3
 
 
+async def test_a_gateway_that_restarts_is_waited_for_most_of_a_minute() -> None:
+    conversation = FailingConversation([passing(ModelFault.CUT_OFF), *(passing() for _ in range(6))], HandClock())
+    await attempt(conversation, chance=0.5)
+    assert sum(conversation.clock.slept) == 45.5
+
+
+async def test_what_a_provider_may_charge_is_tried_four_times_alone() -> None:
+    conversation = FailingConversation([passing(ModelFault.CUT_OFF) for _ in range(9)], HandClock())
+    with pytest.raises(ModelError):
+        await attempt(conversation)
+    assert len(conversation.heard) == 4
+
+
+async def test_a_server_that_stays_away_is_given_up() -> None:
+    conversation = FailingConversation([passing() for _ in range(9)], HandClock())
+    with pytest.raises(ModelError):
+        await attempt(conversation, chance=0.5)
+    assert len(conversation.heard) == 8
+
+
 async def test_no_try_begins_past_the_time_of_the_budget_and_nothing_is_slept_in_vain() -> None:
     conversation = FailingConversation([passing(retry_after=100.0)], HandClock())
     with pytest.raises(ModelError):
