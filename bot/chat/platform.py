@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from bot.message import Action, Card, RichText
 from coordination.domain.policy import Person
+from coordination.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,10 @@ class MessageRef:
 
     place: ChannelRef
     message: str
+
+
+class ChatAwayError(ConfigError):
+    """The product can't be reached, or fails; it may answer again by itself, so whoever serves it waits."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 from typing_extensions import override
 
-from bot.chat.platform import ChannelRef, ChatPlatform
+from bot.chat.platform import ChannelRef, ChatAwayError, ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.discord_app.commands import CommandHandlers, Languages, add_commands
 from bot.discord_app.components import MODAL_TEMPLATE, parse_custom_id
@@ -133,15 +133,16 @@ async def log_in(client: DiscordClient, token: str) -> None:
     """Find out whether the token is good; from here on cards can be posted.
 
     Raises:
-        ConfigError: it is not, or Discord can't be asked.
+        ConfigError: it is not.
+        ChatAwayError: Discord can't be asked.
     """
     try:
         await client.login(token)
     except discord.LoginFailure:
         raise ConfigError([catalog.text("discord.bad_token")]) from None
     except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
-        _log.warning("the login failed", exc_info=error)
-        raise ConfigError([catalog.text("discord.unreachable")]) from None
+        _log.warning("the login failed: %s", error)
+        raise ChatAwayError([catalog.text("discord.unreachable")]) from None
 
 
 async def serve(client: DiscordClient, chat_service: ChatService, ending: asyncio.Event) -> None:

@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
-import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
@@ -21,9 +20,10 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 
+from bot.chat.platform import ChatAwayError
 from bot.chat.service_port import ChatService
 from bot.i18n import catalog
-from bot.slack_app.errors import BAD_TOKEN, code_of
+from bot.slack_app.errors import BAD_TOKEN, FAULTS, code_of, may_pass
 from bot.slack_app.identity import People
 from bot.slack_app.installations import (
     Authorize,
@@ -40,7 +40,6 @@ from bot.slack_app.replies import Replies
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
 from bot.telemetry.health import Health
 from coordination.errors import ConfigError
-from coordination.text import Text
 
 GOOD_SECONDS = 600.0
 """Five minutes to either side: https://docs.slack.dev/authentication/verifying-requests-from-slack"""
@@ -117,6 +116,7 @@ class SlackApp:
 
         Raises:
             ConfigError: Slack does not take the app token, or the port is taken.
+            ChatAwayError: Slack can't be reached.
         """
         health, in_flight = health or Health(), InFlight()
         listeners = Listeners(
@@ -128,7 +128,7 @@ class SlackApp:
         )
         mode = self.settings.mode
         if isinstance(mode, SocketMode):
-            serving = _by_socket(self._bolt(listeners, ""), mode, health)
+            serving = _by_socket(self._bolt(listeners, ""), mode, self.settings.address, health)
         else:
             serving = _by_http(self._bolt(listeners, mode.signing_secret), mode)
         async with serving as address:
@@ -182,17 +182,16 @@ async def open_slack(settings: SlackSettings) -> SlackApp:
     """The app of the settings' one workspace.
 
     Raises:
-        ConfigError: Slack does not take the bot token, or can't be reached.
+        ConfigError: Slack does not take the bot token.
+        ChatAwayError: Slack can't be reached.
     """
     clients = Clients(settings.address)
     if isinstance(settings.mode, OAuthMode):
         raise ConfigError([catalog.text("slack.no_bot_token")])
     try:
         workspace = await workspace_of_token(clients, settings.mode.bot_token)
-    except SlackApiError as error:
-        raise ConfigError([_why_not(error, "SLACK_BOT_TOKEN")]) from None
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        raise ConfigError([catalog.text("slack.unreachable", address=settings.address)]) from None
+    except FAULTS as error:
+        raise _no_start(error, "SLACK_BOT_TOKEN", settings.address) from None
     only = (workspace.enterprise, workspace.team)
     return replace(slack_app(settings, KnownWorkspaces((workspace,)), clients), only_workspace=only)
 
@@ -204,11 +203,14 @@ def slack_app(settings: SlackSettings, workspaces: Workspaces, clients: Clients)
     return SlackApp(settings=settings, workspaces=workspaces, clients=clients, platform=platform, people=people)
 
 
-def _why_not(error: SlackApiError, name: str) -> Text:
+def _no_start(error: Exception, name: str, address: str) -> ConfigError:
+    """Why nothing can be served now, and whether it may pass by itself. `name` is the variable of the token."""
+    if not isinstance(error, SlackApiError) or may_pass(error):
+        return ChatAwayError([catalog.text("slack.unreachable", address=address)])
     code = code_of(error)
     if code in BAD_TOKEN or code == "not_allowed_token_type":
-        return catalog.text("slack.bad_token", variable=name, code=code)
-    return catalog.text("slack.no_start", code=code or "-")
+        return ConfigError([catalog.text("slack.bad_token", variable=name, code=code)])
+    return ConfigError([catalog.text("slack.no_start", code=code or "-")])
 
 
 def _people(workspaces: Workspaces, clients: Clients, settings: SlackSettings) -> People:
@@ -226,14 +228,14 @@ def _without_bolts_own_environment() -> Generator[None]:
 
 
 @asynccontextmanager
-async def _by_socket(app: AsyncApp, mode: SocketMode, health: Health) -> AsyncGenerator[str]:
+async def _by_socket(app: AsyncApp, mode: SocketMode, address: str, health: Health) -> AsyncGenerator[str]:
     handler = AsyncSocketModeHandler(app, mode.app_token, ping_interval=PING_SECONDS)
 
     async def hears() -> str:
         return "" if await handler.client.is_connected() else "Slack does not hear us"
 
     try:
-        await _connect(handler)
+        await _connect(handler, address)
         with health.watched("slack", hears):
             yield ""
     finally:
@@ -241,13 +243,13 @@ async def _by_socket(app: AsyncApp, mode: SocketMode, health: Health) -> AsyncGe
         await closing()
 
 
-async def _connect(handler: AsyncSocketModeHandler) -> None:
+async def _connect(handler: AsyncSocketModeHandler, address: str) -> None:
+    connecting: Callable[[], Awaitable[object]] = handler.connect_async
     try:
         handler.client.wss_uri = await handler.client.issue_new_wss_url()
-    except SlackApiError as error:
-        raise ConfigError([_why_not(error, "SLACK_APP_TOKEN")]) from None
-    connecting: Callable[[], Awaitable[object]] = handler.connect_async
-    await connecting()
+        await connecting()
+    except FAULTS as error:
+        raise _no_start(error, "SLACK_APP_TOKEN", address) from None
 
 
 @asynccontextmanager

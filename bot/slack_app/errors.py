@@ -53,6 +53,9 @@ PASSING = frozenset(
 )
 """Slack has a bad moment, or moves a workspace or a shared channel to another place."""
 
+FAULTS = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
+"""All that Slack's library raises, and lets through, where a request fails."""
+
 LOST_SECONDS = 5.0
 """How long to wait when Slack did not answer."""
 
@@ -80,7 +83,7 @@ def translated() -> Generator[None]:
         yield
     except SlackApiError as error:
         raise platform_error(error) from None
-    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+    except FAULTS as error:
         _log.warning("Slack did not answer: %s", type(error).__name__)
         raise RateLimited(LOST_SECONDS) from None
 
@@ -105,6 +108,11 @@ def platform_error(error: SlackApiError) -> Exception:
     if code == "missing_scope":
         return MissingScope(_forbidden(error, code))
     return (NotInChannel if code in NOT_IN else MissingPermission)(_forbidden(error, code))
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the same request may succeed later, though nobody does anything about it."""
+    return not isinstance(error, SlackApiError) or isinstance(platform_error(error), RateLimited)
 
 
 def _forbidden(error: SlackApiError, code: str) -> str:

@@ -47,6 +47,9 @@ def keep_logs(environment: Environment, *, is_verbose: bool, collected_by: TextI
     root = logging.getLogger()
     logging.captureWarnings(capture=True)
     warnings.simplefilter("default")
+    # What a newer Python says of a library's code is nothing that an operator can change.
+    for category in (DeprecationWarning, PendingDeprecationWarning):
+        warnings.simplefilter("ignore", category)
     sys.unraisablehook = _log_unraisable
     handler: logging.Handler
     if collected_by is not None:

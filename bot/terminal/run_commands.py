@@ -24,7 +24,7 @@ from bot.terminal.error_handler import Exit, exit_of, how_to_go_on, words_of_ser
 from bot.terminal.output import event_line
 from bot.terminal.protection import require_person
 from bot.terminal.query_commands import print_card
-from bot.terminal.serve_commands import health_of, serve_with_database, told_to_end
+from bot.terminal.serve_commands import health_of, serve_once_reachable, told_to_end
 from bot.terminal.session import InteractiveSession
 from bot.terminal.spend_command import tell_budgets
 from coordination.config import read_operator_policy, read_text, with_operator_policy
@@ -362,10 +362,10 @@ def work(context: CliContext, *, until_idle: bool, only: str = "") -> Exit:
 async def _work(context: CliContext, *, until_idle: bool, only: str) -> None:
     ending = told_to_end()
     if until_idle:
-        await serve_with_database(context, ending, lambda: _serve(context, ending, until_idle=True, only=only))
+        await serve_once_reachable(context, ending, lambda: _serve(context, ending, until_idle=True, only=only))
         return
     async with health_of(context, ending) as health:
-        await serve_with_database(
+        await serve_once_reachable(
             context, ending, lambda: _serve(context, ending, until_idle=False, only=only, serving=health.serving)
         )
 

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 LONGEST_WAIT = 300.0
-"""Seconds that a command which serves waits for its database when it starts, as whatever restarts it would."""
+"""Seconds that a command which serves waits for its database and its chats when it starts.
+
+Then whatever restarts it takes over; systemd gives up what ends five times in as many minutes.
+"""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
@@ -82,9 +85,7 @@ async def database_answers(context: CliContext, ending: asyncio.Event) -> bool:
             if loop.time() >= deadline:
                 raise
             if pause == _FIRST_PAUSE:
-                context.print_error(
-                    catalog.text("serve.database_away", problem=str(error), minutes=int(LONGEST_WAIT // 60))
-                )
+                _tell_of_wait(context, error)
         else:
             return True
         with contextlib.suppress(TimeoutError):
@@ -95,32 +96,48 @@ async def database_answers(context: CliContext, ending: asyncio.Event) -> bool:
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-async def serve_with_database(context: CliContext, ending: asyncio.Event, serve: Callable[[], Awaitable[None]]) -> None:
-    """Serve once the database answers. If it goes away again while that begins, wait again, and begin anew.
+async def serve_once_reachable(
+    context: CliContext, ending: asyncio.Event, serve: Callable[[], Awaitable[None]]
+) -> None:
+    """Serve once the database answers, and the chats do. What goes away while that begins is waited for, too.
 
     Raises:
         StorageError: the database can't be used, or is away later than LONGEST_WAIT after the start.
+        ConfigError: a chat can't be used, or is away later than that.
     """
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    begun, pause = loop.time(), _FIRST_PAUSE
     while await database_answers(context, ending):
         try:
             await serve()
         except Exception as error:
-            if not _says_no_more_than_away(error) or loop.time() - begun >= LONGEST_WAIT:
+            away = _what_is_away(error)
+            if away is None or loop.time() - begun >= LONGEST_WAIT:
                 raise
+            if pause == _FIRST_PAUSE and not isinstance(away, DatabaseAwayError):
+                _tell_of_wait(context, away)
         else:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_PAUSE):
+            async with asyncio.timeout(pause):
                 await ending.wait()
+        if ending.is_set():
+            return
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _says_no_more_than_away(error: Exception) -> bool:
+def _what_is_away(error: Exception) -> Exception | None:
+    """The last error that says so, if all that happened says no more than that."""
+    from bot.chat.platform import ChatAwayError
+
     if isinstance(error, ExceptionGroup):
-        errors = cast("ExceptionGroup[Exception]", error).exceptions
-        return all(_says_no_more_than_away(each) for each in errors)
-    return isinstance(error, DatabaseAwayError)
+        errors = [_what_is_away(each) for each in cast("ExceptionGroup[Exception]", error).exceptions]
+        return None if None in errors else errors[-1]
+    return error if isinstance(error, DatabaseAwayError | ChatAwayError) else None
+
+
+def _tell_of_wait(context: CliContext, away: Exception) -> None:
+    context.print_error(catalog.text("serve.away", problem=str(away), minutes=int(LONGEST_WAIT // 60)))
 
 
 def report(context: CliContext, found: "Sequence[Checkup]") -> Exit:
@@ -222,7 +239,7 @@ async def serve_with(
         run = partial(
             run_bot, context.environment, partial(open_chat_service, health), ending=ending, tell=tell, health=health
         )
-        await serve_with_database(context, ending, run)
+        await serve_once_reachable(context, ending, run)
 
 
 def sync(context: CliContext, guild: int) -> Exit:
@@ -400,7 +417,7 @@ async def _serve_slack(context: CliContext, *, works: bool) -> None:
             async with served(context, health, works=works):
                 await ending.wait()
 
-        await serve_with_database(context, ending, serve_until_told)
+        await serve_once_reachable(context, ending, serve_until_told)
 
 
 @asynccontextmanager

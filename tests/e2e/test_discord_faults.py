@@ -1,5 +1,6 @@
 """Whatever goes wrong between us and Discord: the card comes to show what the log says, and nothing is decided twice."""
 
+import json
 import random
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -70,6 +71,22 @@ async def test_in_a_storm_the_card_comes_to_show_the_log_and_one_decision_counts
     assert harness.writes() == ["Tell everyone", "again: Tell everyone"]
     assert server.resumed == 1
     assert min(harness.gaps()) > harness.pace * 0.8
+
+
+async def test_a_bot_that_starts_while_discord_is_away_listens_once_it_is_there(harness: Harness) -> None:
+    away = Fault("GET", "/users/@me$", status=503, body="<html>upstream</html>", times=2)
+    harness.server.faults.append(away)
+    async with harness.process() as process:
+        assert process.stderr is not None
+        said = [json.loads(await process.stderr.readline())["message"] for _ in range(4)]
+    assert away.times == 0
+    assert [each.split(":")[0] for each in said] == [
+        "the login failed",
+        "Discord can't be reached; check the network and try again. Waiting up to 5 minutes for it.",
+        "the login failed",
+        said[3],
+    ]
+    assert "Press Ctrl-C" in said[3]
 
 
 async def test_the_first_answer_to_an_interaction_may_be_lost(harness: Harness) -> None:

@@ -119,6 +119,18 @@ async def test_connections_come_and_go_and_nothing_is_lost(tmp_path: Path, monke
         await harness.ends(card, "Done")
 
 
+@pytest.mark.parametrize("method", ["auth.test", "apps.connections.open"])
+async def test_a_bot_that_starts_while_slack_is_away_listens_once_it_is_there(tmp_path: Path, method: str) -> None:
+    async with a_harness(tmp_path) as harness:
+        faults = [
+            Fault(method=method, status=503, page="<html>upstream</html>"),
+            Fault(method=method, error="internal_error"),
+        ]
+        harness.server.faults += faults
+        async with harness.process():
+            assert not any(each.times for each in faults)
+
+
 async def test_slack_may_ask_for_patience_and_stumble_and_the_card_arrives(harness: Harness) -> None:
     faults = [
         Fault(method="chat.postMessage", retry_after=1),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.chat.platform import ChatAwayError
 from bot.terminal.cli_context import CliContext
-from bot.terminal.serve_commands import serve_with_database
+from bot.terminal.serve_commands import serve_once_reachable
 from coordination.errors import DatabaseAwayError, StorageError
 from coordination.text import Text
 from tests.databases import own_server, postgres_programs, sqlite_url
@@ -67,8 +68,34 @@ async def test_a_database_that_goes_away_again_while_a_command_begins_is_waited_
         if begun == 2:
             raise ExceptionGroup("work", [DatabaseAwayError(Text("away"))])
 
-    await serve_with_database(context, asyncio.Event(), serve)
+    await serve_once_reachable(context, asyncio.Event(), serve)
     assert begun == 3
+
+
+async def test_a_chat_that_is_away_while_a_command_begins_is_waited_for_and_that_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context, begun = CliContext(environ={"DATABASE_URL": sqlite_url(tmp_path)}), 0
+
+    async def serve() -> None:
+        nonlocal begun
+        begun += 1
+        if begun < 3:
+            raise ChatAwayError([Text("Discord can't be reached.")])
+
+    await serve_once_reachable(context, asyncio.Event(), serve)
+    assert begun == 3
+    assert capsys.readouterr().err == "Discord can't be reached. Waiting up to 5 minutes for it.\n"
+
+
+async def test_a_command_that_waits_for_a_chat_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    context, ending = CliContext(environ={"DATABASE_URL": sqlite_url(tmp_path)}), asyncio.Event()
+
+    async def serve() -> None:
+        ending.set()
+        raise ChatAwayError([Text("away")])
+
+    await serve_once_reachable(context, ending, serve)
 
 
 async def test_what_is_wrong_beside_that_ends_the_command_at_once(tmp_path: Path) -> None:
@@ -78,4 +105,4 @@ async def test_what_is_wrong_beside_that_ends_the_command_at_once(tmp_path: Path
         raise ExceptionGroup("work", [DatabaseAwayError(Text("away")), StorageError(Text("wrong"))])
 
     with pytest.raises(ExceptionGroup):
-        await serve_with_database(context, asyncio.Event(), serve)
+        await serve_once_reachable(context, asyncio.Event(), serve)
