@@ -114,7 +114,7 @@ class RunWriter:
         Raises:
             RunMoved: somebody else's event made one of these impossible; none of `events` was written.
             IllegalTransition: an event was impossible to begin with.
-        LogLostError: the log ends before what was read from it or written to it here.
+            LogLostError: the log ends before what was read from it or written to it here.
         """
         async with self._writing:
             await self._write(events, job, only_if)
