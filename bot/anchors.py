@@ -1,4 +1,4 @@
-"""The anchor of each day: written to a folder, stamped by a time stamp server, and its digest posted in a channel.
+"""The daily anchor: written to a folder, stamped by a time stamp server, and its digest posted in a channel.
 
 Each of the three is tried again by itself, every ten minutes until the day is over; none keeps another from its work.
 """

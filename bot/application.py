@@ -1,4 +1,4 @@
-"""The parts that a command works with, joined."""
+"""The parts that a command works with, as one object."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager

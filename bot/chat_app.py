@@ -1,4 +1,4 @@
-"""The chat service behind Discord and Slack, joined."""
+"""The composition root of the chat service behind Discord and Slack."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A configuration put to the test: its servers and their tools, what it may cost, and each model on this machine."""
+"""Checks a configuration: its servers and their tools, what it may cost, and each model on this machine."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""The whole application, joined: everything that a run may need, and what holds now."""
+"""The composition root: everything that a run may need, and the rules that apply now."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""The database as a whole: bring it up to date, prove it, hand its events out."""
+"""Operations on the whole database: migrate it, verify it, export its events."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The log and the decisions that call for no work, freezes too: no engine, no servers, no models."""
+"""The log, and the decisions that need no worker, such as freezes: no engine, no servers, no models."""
 
 import asyncio
 from collections.abc import AsyncGenerator

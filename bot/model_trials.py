@@ -1,4 +1,4 @@
-"""The models of this machine: which providers are ready here, and whether a model calls tools, as agents must."""
+"""The models available here: which providers are ready, and whether a model calls tools, as agents must."""
 
 import asyncio
 import json

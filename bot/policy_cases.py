@@ -1,4 +1,4 @@
-"""What a configuration's rules say of one call, and whether they say what a file of cases expects."""
+"""What a configuration's rules do with one call, and whether that is what a file of cases expects."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What people can ask of the bot apart from deciding: find a run, look at it, read its log. The same everywhere."""
+"""Reading runs, the same in every front end: find a run, show it, read its log."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Every variable of the environment that this program knows: read once, at the start, into one model.
+"""Every environment variable that this program knows: read once, at startup, into one model.
 
 What a variable means is written here and nowhere else: `scripts/variables` puts it into the pages for users. A value that
 makes no sense is told where it is needed: what is wrong with a chat's port does not keep anybody from reading a log.

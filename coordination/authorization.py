@@ -1,4 +1,4 @@
-"""Whether a person may do what they ask of a run as it stands, and in one sentence why not."""
+"""Whether a person may do something to a run in its current state, and one sentence that says why not."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a run, its requester and their tenant may use, and the words for when it is used up."""
+"""The budgets of a run, its requester and their tenant, and the messages for when one is used up."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace

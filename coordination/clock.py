@@ -1,4 +1,4 @@
-"""Real time, and names for runs."""
+"""The system clock, and names for runs."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""The budgets of a day that a configuration has: for each person, for each place, and for everybody together."""
+"""A configuration's daily budgets: for each person, each place, and everyone together."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a worker needs before it can touch a run: its configuration read, its models built, its tools listed."""
+"""What a worker prepares before it works on a run: reads its configuration, builds its models, lists its tools."""
 
 import asyncio
 import logging

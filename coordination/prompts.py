@@ -1,4 +1,4 @@
-"""Every word that is sent to a model: pure functions, nothing else.
+"""Every text that is sent to a model, as pure functions.
 
 What people, tools and other agents wrote is data. It stands between tags that it cannot close.
 """

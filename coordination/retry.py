@@ -1,4 +1,4 @@
-"""Tries a whole model call again when it failed in passing. Nothing that the model wanted has run by then."""
+"""Retries a whole model call after a transient failure. Nothing that the model wanted has run by then."""
 
 import random
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Who may have a run begin, and the event by which one does."""
+"""Admission control: who may start a run, and the event that starts it."""
 
 from coordination.budget import daily
 from coordination.domain.canonical_json import config_digest

@@ -1,4 +1,4 @@
-"""Having a run begin with a plan that follows from one that has ended: once for each purpose, whatever crashes meanwhile.
+"""Starts a run with a plan that follows from a run that has ended: once per purpose, whatever crashes meanwhile.
 
 The mark in the log of the run that has ended decides every race. It is written first, with a job in the same transaction
 by which a worker begins the other run if whoever wrote the mark could not.

@@ -1,4 +1,4 @@
-"""The Coordinator: the verbs that people have over a run. Every verb checks, writes one event or refuses.
+"""The Coordinator: what people can do with a run. Every method checks permissions, and appends one event or refuses.
 
 What workers do with a run is in `coordination.worker`.
 """

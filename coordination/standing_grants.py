@@ -1,4 +1,4 @@
-"""What people do with standing grants: give one for calls like one that they see, list them, take one back.
+"""What people do with standing grants: give one for calls like one that they see, list them, revoke one.
 
 The log has them: each in that of the run on whose card it was given.
 """

@@ -1,1 +1,1 @@
-"""What can be seen of the program from outside: health, metrics, logs and traces."""
+"""Observability: health, metrics, logs and traces."""

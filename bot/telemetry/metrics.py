@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, in its text format: what this process counted, and what the database says of all of them."""
+"""Metrics in the Prometheus text format: counted by this process, or read from the database for all processes."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence

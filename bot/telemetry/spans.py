@@ -1,4 +1,4 @@
-"""Traces and metrics by OpenTelemetry, where its extra is installed and an endpoint is set; otherwise nothing, at no cost.
+"""OpenTelemetry traces and metrics, if the extra is installed and an endpoint is set; otherwise none, at no cost.
 
 A run is one trace, in however many processes and days it happens: its id is made from the run's name. Spans of models and
 tools are named as the semantic conventions for generative AI have it. No prompt, answer, argument or result is in any.

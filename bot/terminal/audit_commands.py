@@ -1,4 +1,4 @@
-"""The commands that prove the log, hand it out, and write what stands for all of it."""
+"""The commands that verify the log, export it, and write anchors."""
 
 import asyncio
 import json

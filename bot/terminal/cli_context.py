@@ -1,4 +1,4 @@
-"""What a command finds around it: the environment, the three streams, the language, a decision given in advance."""
+"""The context of a command: the environment, the three streams, the language, a decision given in advance."""
 
 import os
 import sys

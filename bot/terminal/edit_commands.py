@@ -1,4 +1,4 @@
-"""Commands that make another plan without agents, of the one that waits or after a run that has ended, and the one that takes an approval back."""
+"""Commands that make a new plan without agents, from a waiting plan or a run that has ended, and `withdraw`."""
 
 import json
 import os

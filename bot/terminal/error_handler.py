@@ -1,4 +1,4 @@
-"""The outermost handler: whatever goes wrong becomes one sentence and an exit status, and says what to type next."""
+"""The outermost error handler: turns every error into one sentence, an exit status, and what to type next."""
 
 import functools
 import logging

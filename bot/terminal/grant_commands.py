@@ -1,4 +1,4 @@
-"""Standing grants at a terminal: what is allowed for a time and a number, given and taken back."""
+"""Standing grants at a terminal: list, add and revoke them."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The operator's commands: the database brought up to date, proved, handed out; and the freeze of all calls."""
+"""The operator's commands: migrate and prune the database, and freeze all calls."""
 
 import asyncio
 from collections.abc import Sequence

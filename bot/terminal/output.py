@@ -1,4 +1,4 @@
-"""Cards, tables, events and times as text for a terminal, or as JSON for programs that read along."""
+"""Cards, tables, events and times as text for a terminal, or as JSON for programs."""
 
 import dataclasses
 import json

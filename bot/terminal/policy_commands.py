@@ -1,4 +1,4 @@
-"""`policy explain` and `policy test`: what the rules of a configuration say of a call, before any agent makes it."""
+"""`policy explain` and `policy test`: what the rules of a configuration do with a call, before any agent makes it."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The commands that only look: nothing is started for them, and nothing changes by them."""
+"""The commands that only read: they start nothing and change nothing."""
 
 import asyncio
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The commands that start runs, stay with them, decide on them, and work for them."""
+"""The commands that start runs, follow them, decide on them, and process them."""
 
 import asyncio
 import os

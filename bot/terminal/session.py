@@ -1,4 +1,4 @@
-"""An interactive session with one run: shows what happens, and takes what a person, or a script, decides."""
+"""An interactive session with one run: shows its progress, and accepts decisions from a person or a script."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

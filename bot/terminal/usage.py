@@ -1,4 +1,4 @@
-"""What the parser of the command line says of itself, in the language of the person: headings of `--help`, and mistakes.
+"""The command-line parser's own texts in the person's language: headings of `--help`, and usage errors.
 
 Typer has these sentences in English and lets nobody name others, so its words are known here by what they look like. What
 looks otherwise one day stays as it is.

@@ -1,4 +1,4 @@
-"""What comes with this program's own chat tools: what the ids in their calls are is read before people decide, and what undoes a post.
+"""Defaults for the built-in chat tools: a look-up of the ids in their calls, and the undo of a post.
 
 Nobody writes these rules. They hold for servers of which the file says that this program is what runs, since what a server
 says of its own tools lets nothing run; and a rule that denies `look_up` takes them back.

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words: where, what was found, what was expected, what was perhaps meant."""
+"""Diagnostics of a configuration: where, what was found, what was expected, and what was probably meant."""
 
 import difflib
 import re

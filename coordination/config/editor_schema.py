@@ -1,4 +1,4 @@
-"""The JSON Schema of a configuration, for editors: what may be written, with each key's meaning from its documentation."""
+"""The JSON Schema of a configuration, for editors, with each key's meaning from the documentation."""
 
 import re
 from collections.abc import Mapping

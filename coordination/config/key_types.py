@@ -1,4 +1,4 @@
-"""What a value under a key may be: texts, numbers, addresses, times, lists of tools; each made from what is in the file."""
+"""The types of values: texts, numbers, addresses, times, lists of tools; each parsed from what is in the file."""
 
 import re
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast

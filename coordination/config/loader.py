@@ -1,4 +1,4 @@
-"""From a file, or its text, to a checked configuration, or to every diagnostic of it at once."""
+"""Loads a file, or its text, into a checked configuration, or reports all of its diagnostics at once."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The operator's own rules over those of every configuration, which only ever make them stricter.
+"""The operator's own rules over every configuration, which can only make it stricter.
 
 Their text is stored with each run's copy of its configuration, as one more line, a comment to YAML. So the digest of the
 configuration covers it, whoever takes the run up reads the rules that held when it began, and the rules of now are compared.

@@ -1,4 +1,4 @@
-"""MCP servers as a run needs them: how each knows us, and which of those in the file are the same one."""
+"""MCP servers as a run needs them: how to authenticate to each, and which entries in the file are the same server."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""The `when` of a rule: conditions over arguments, who asked and where; read from the file, and held against schemas."""
+"""The `when` of a rule: conditions on arguments, requester and place; parsed, and checked against tool schemas."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite

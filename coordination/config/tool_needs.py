@@ -1,4 +1,4 @@
-"""Whose approval a rule wants, and what else it asks for beside that people are asked: read from the file, as needs."""
+"""Whose approval a rule requires, and its other requirements: parsed from the file."""
 
 import re
 from typing import Annotated, TypeAlias

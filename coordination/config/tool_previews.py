@@ -1,4 +1,4 @@
-"""What a rule wants read before people decide on its calls: taken from the file, and held against the servers' tools."""
+"""What a rule reads before people decide on its calls: parsed, and checked against the servers' tools."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

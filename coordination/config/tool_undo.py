@@ -1,4 +1,4 @@
-"""The call that takes back those of a rule: taken from the file, and held against the servers' tools."""
+"""The call that undoes the calls of a rule: parsed, and checked against the servers' tools."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast

@@ -1,4 +1,4 @@
-"""The engine: DBOS keeps the jobs in the log's own database, and finds hands for them again after a crash.
+"""The engine: DBOS stores the jobs in the log's own database, and has them resumed after a crash.
 
 A job is submitted in the transaction of the append that calls for it. It waits in a queue, a living worker claims it,
 and it counts as done when `perform` has returned. A worker that dies frees its slot; another gives its jobs back.

@@ -1,4 +1,4 @@
-"""The worker's loop over DBOS: jobs in hand, jobs of dead workers taken over, and what of DBOS itself that needs.
+"""The worker's loop over DBOS: performs jobs, takes over those of dead workers, and what DBOS itself needs for that.
 
 DBOS offers no way to look at a queue before its next poll, and leaves the recovery of dead workers to a paid service.
 """

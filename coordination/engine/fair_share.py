@@ -1,4 +1,4 @@
-"""Which tenant's jobs begin next: whoever has least in hand, and of those whoever has waited longest for a turn."""
+"""Which tenant's jobs start next: the one with the least work in progress, then the one that waited longest."""
 
 import heapq
 from collections.abc import Collection, Mapping
