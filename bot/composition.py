@@ -28,7 +28,7 @@ from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import ChatStore, Freezing
 from bot.log_access import SettingsStore
 from bot.machine import CONSOLE, account_named, console_account
-from bot.telemetry.observed import ObservedHub, ObservedModel, count_events, provider_name
+from bot.telemetry.instrumentation import ObservedHub, ObservedModel, count_events, provider_name
 from bot.telemetry.spans import traced_jobs
 from bot.variables import TENANT_VARIABLE, Environment
 from coordination.config import (

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
 
 from bot.machine import STATE_VARIABLE, configs_folder, expanded, made
-from bot.written_values import IN_FILE, by_tenant, in_files, number, yes_or_no
+from bot.variable_parsers import IN_FILE, by_tenant, in_files, number, yes_or_no
 from coordination.domain.caller import KEY_VARIABLE
 from coordination.engine.fair_share import TaskLimits
 from coordination.errors import ConfigError, StorageError

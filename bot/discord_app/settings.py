@@ -9,8 +9,8 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.i18n import catalog
+from bot.variable_parsers import yes_or_no
 from bot.variables import Environment
-from bot.written_values import yes_or_no
 from coordination.errors import ConfigError
 
 REAL_API: Final = "https://discord.com/api/v10"

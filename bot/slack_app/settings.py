@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from bot.i18n import catalog
 from bot.slack_app.identity import Admins
 from bot.slack_app.installations import AGENT, FEATURES, SCOPES, SLACK_API, scopes_with
+from bot.variable_parsers import yes_or_no
 from bot.variables import Environment
-from bot.written_values import yes_or_no
 from coordination.errors import ConfigError
 from coordination.text import Text
 

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from bot.chat.sql_tables import cards, chat_metadata
 from bot.telemetry.health import Health, open_health
+from bot.telemetry.instrumentation import count_events
 from bot.telemetry.metrics import ALL, BREAK_GLASS, EVENTS, PROCESS, READY, Counters, metrics_page
-from bot.telemetry.observed import count_events
 from bot.variables import Environment
 from coordination.clock import SystemClock
 from coordination.domain.events import ApprovalGiven

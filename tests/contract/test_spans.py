@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from bot.application import Overrides
 from bot.composition import open_application
 from bot.machine import CONFIGS, console_person
-from bot.telemetry.observed import provider_name
+from bot.telemetry.instrumentation import provider_name
 from bot.telemetry.spans import ids_of, stop_tracing, trace_into
 from bot.variables import Environment
 from coordination.config import parse, read_text
