@@ -1082,16 +1082,8 @@ def _copy(to: Path) -> None:
     half_written = shutil.ignore_patterns("*.pyc.*")
     for folder in ("coordination", "tests/service", "tests/threats", "tests/unit"):
         shutil.copytree(ROOT / folder, to / folder, ignore=half_written)
-    for name in (
-        "builders.py",
-        "memory_chat_store.py",
-        "fake_log.py",
-        "fakes.py",
-        "sample_logs.py",
-        "conftest.py",
-        "surroundings.py",
-    ):
-        shutil.copy(ROOT / "tests" / name, to / "tests" / name)
+    for file in (ROOT / "tests").glob("*.py"):
+        shutil.copy(file, to / "tests")
     shutil.copy(ROOT / "pyproject.toml", to)
 
 
