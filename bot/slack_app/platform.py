@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -38,7 +37,7 @@ from bot.chat.platform import (
 )
 from bot.i18n import catalog
 from bot.message import Card, Mention, RichText, Severity
-from bot.slack_app.errors import MissingScope, NotInChannel, code_of, translated
+from bot.slack_app.errors import FAULTS, MissingScope, NotInChannel, code_of, translated
 from bot.slack_app.identity import People, is_bot_account, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
 from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked, within
@@ -440,7 +439,7 @@ class SlackPlatform:
                 status=status,
                 title=within(plain_text(card.title), _SESSION_TITLE) or None,
             )
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        except FAULTS as error:
             _log.info("Slack shows no Stop button: %s", type(error).__name__)
         self._sessions[key] = status
         while len(self._sessions) > _REMEMBERED:

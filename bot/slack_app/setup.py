@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 
 from bot.cards.text import one_line
 from bot.chat.name_report import NameReport
@@ -14,7 +13,7 @@ from bot.chat.platform import Checkup
 from bot.i18n import catalog
 from bot.slack_app.client import EVENTS_PATH, SlackApp, open_slack, opened_slack
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, default_prompts
-from bot.slack_app.errors import code_of
+from bot.slack_app.errors import FAULTS, code_of
 from bot.slack_app.installations import (
     AGENT,
     AGENT_SCOPE,
@@ -169,7 +168,7 @@ async def _examine_workspace(
     except SlackApiError as error:
         what = {"name": workspace.name or workspace.team, "code": code_of(error) or "-"}
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.token_refused", **what))]
-    except (aiohttp.ClientError, TimeoutError, OSError):
+    except FAULTS:
         return [Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))]
     if not workspace.team:
         # Each of its workspaces is a tenant of its own, with groups, names and settings of its own.
@@ -201,7 +200,7 @@ async def _mode(settings: SlackSettings, clients: Clients) -> Checkup:
         await clients.steady(None).apps_connections_open(app_token=settings.mode.app_token)
     except SlackApiError as error:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.app_token", code=code_of(error) or "-"))
-    except (aiohttp.ClientError, TimeoutError, OSError):
+    except FAULTS:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))
     return Checkup(is_well=True, text=catalog.text("slack.doctor.socket"))
 
@@ -214,7 +213,7 @@ async def clock_checkups(clients: Clients, token: str, now: datetime) -> list[Ch
     try:
         answer = await clients.steady(token).auth_test()
         apart = abs(now - parsedate_to_datetime(answer.headers.get("Date", "")))
-    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError, ValueError):
+    except (*FAULTS, ValueError):
         return []
     if apart < _CLOCKS_APART:
         return []
@@ -230,7 +229,7 @@ async def _channels(workspace: Workspace, clients: Clients) -> Checkup:
         )
     except SlackApiError as error:
         return Checkup(is_well=True, text=catalog.text("slack.doctor.channels_unseen", code=code_of(error) or "-"))
-    except (aiohttp.ClientError, TimeoutError, OSError):
+    except FAULTS:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))
     channels: object = answer.get("channels")
     names = [f"#{each['name']}" for each in channels if "name" in each] if isinstance(channels, list) else []

@@ -68,34 +68,6 @@ async def health_of(context: CliContext, ending: asyncio.Event) -> AsyncGenerato
         yield health
 
 
-async def database_answers(context: CliContext, ending: asyncio.Event) -> bool:
-    """Wait for a database that is away at the start, and say so once. False: told to end meanwhile.
-
-    Raises:
-        StorageError: the database can't be used, or has not answered for LONGEST_WAIT.
-    """
-    from coordination.storage.database import ping
-
-    url, loop = context.environment.database_url(), asyncio.get_running_loop()
-    deadline, pause = loop.time() + LONGEST_WAIT, _FIRST_PAUSE
-    while True:
-        try:
-            await asyncio.to_thread(ping, url)
-        except DatabaseAwayError as error:
-            if loop.time() >= deadline:
-                raise
-            if pause == _FIRST_PAUSE:
-                _tell_of_wait(context, error)
-        else:
-            return True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await ending.wait()
-        if ending.is_set():
-            return False
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
 async def serve_once_reachable(
     context: CliContext, ending: asyncio.Event, serve: Callable[[], Awaitable[None]]
 ) -> None:
@@ -105,24 +77,26 @@ async def serve_once_reachable(
         StorageError: the database can't be used, or is away later than LONGEST_WAIT after the start.
         ConfigError: a chat can't be used, or is away later than that.
     """
-    loop = asyncio.get_running_loop()
-    begun, pause = loop.time(), _FIRST_PAUSE
-    while await database_answers(context, ending):
+    from coordination.storage.database import ping
+
+    url, loop = context.environment.database_url(), asyncio.get_running_loop()
+    deadline, pause, told = loop.time() + LONGEST_WAIT, _FIRST_PAUSE, ""
+    while not ending.is_set():
         try:
+            await asyncio.to_thread(ping, url)
             await serve()
         except Exception as error:
             away = _what_is_away(error)
-            if away is None or loop.time() - begun >= LONGEST_WAIT:
+            if away is None or loop.time() >= deadline:
                 raise
-            if pause == _FIRST_PAUSE and not isinstance(away, DatabaseAwayError):
-                _tell_of_wait(context, away)
+            if str(away) != told:
+                told = str(away)
+                context.print_error(catalog.text("serve.away", problem=told, minutes=int(LONGEST_WAIT // 60)))
         else:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await ending.wait()
-        if ending.is_set():
-            return
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
@@ -134,10 +108,6 @@ def _what_is_away(error: Exception) -> Exception | None:
         errors = [_what_is_away(each) for each in cast("ExceptionGroup[Exception]", error).exceptions]
         return None if None in errors else errors[-1]
     return error if isinstance(error, DatabaseAwayError | ChatAwayError) else None
-
-
-def _tell_of_wait(context: CliContext, away: Exception) -> None:
-    context.print_error(catalog.text("serve.away", problem=str(away), minutes=int(LONGEST_WAIT // 60)))
 
 
 def report(context: CliContext, found: "Sequence[Checkup]") -> Exit:
