@@ -10,6 +10,7 @@ from coverage import Coverage
 from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
 from tests.databases import KINDS, chosen
+from tests.session_end import session_end
 from tests.surroundings import clear
 
 gc.disable()  # While tests are collected hardly anything becomes garbage; see below.
@@ -67,6 +68,14 @@ def pytest_collection_finish() -> None:
     """Collect garbage of the tests alone: half a million objects of libraries would be visited again and again."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Save and end here, not at exit: once a worker has said that it is done, it is killed if it lives for ten seconds."""
+    if (measuring := Coverage.current()) is not None:
+        measuring.save()
+    session_end.close()
 
 
 @pytest.fixture

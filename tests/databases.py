@@ -1,6 +1,5 @@
 """Databases for tests: a SQLite file, and a PostgreSQL server of our own where its programs are installed."""
 
-import atexit
 import functools
 import importlib.util
 import os
@@ -11,12 +10,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
+
+from tests.session_end import session_end
 
 
 def sqlite_url(folder: Path, name: str = "log.sqlite") -> str:
@@ -65,7 +66,7 @@ def _with_tables(kind: str) -> str:
 
     if kind == "sqlite":
         folder = Path(tempfile.mkdtemp(prefix="sqlite-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        session_end.callback(shutil.rmtree, folder, ignore_errors=True)
         migrate_all(sqlite_url(folder))
         return str(folder / "log.sqlite")
     programs = postgres_programs()
@@ -117,9 +118,7 @@ def postgres_server(programs: Path) -> Generator[Postgres]:
 
 @functools.cache
 def _only_server(programs: Path) -> Postgres:
-    stack = ExitStack()
-    atexit.register(stack.close)
-    return stack.enter_context(own_server(programs))
+    return session_end.enter_context(own_server(programs))
 
 
 class OwnPostgres(Postgres):
@@ -184,7 +183,7 @@ def own_server(programs: Path, make: Callable[[Path, Path], OwnPostgres] = OwnPo
         try:
             yield server
         finally:
-            server.stop()
+            server.stop(immediately=True)  # What it would still write is removed.
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

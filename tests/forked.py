@@ -3,7 +3,6 @@
 A test of how the program itself starts uses `subprocess` instead. One fork server serves all tests of a process.
 """
 
-import atexit
 import functools
 import json
 import os
@@ -23,6 +22,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from tests.fork_server import Order
+from tests.session_end import session_end
 
 ROOT = Path(__file__).parents[1]
 READ_AT_START = ("LC_CTYPE", "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS")
@@ -237,5 +237,5 @@ def _server() -> Server:
         process.wait(60)
         shutil.rmtree(folder)
 
-    atexit.register(end)
+    session_end.callback(end)
     return Server(ours, str(launcher))
