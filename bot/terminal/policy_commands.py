@@ -87,8 +87,10 @@ def _explained(tool: str, found: Explanation, alone: Sequence[str]) -> list[str]
 
 def _alone(found: Explanation, policy: Policy, call: Call) -> list[str]:
     """Who could approve a plan with such a call alone in an emergency, and whether its requester could; or what bars it."""
-    if found.effect is not Effect.ASK or policy.break_glass is None:
+    if found.effect is not Effect.ASK:
         return []
+    if policy.break_glass is None:
+        return [catalog.text("policy.no_break_glass")]
     if found.needs.bars_break_glass:
         rules = ", ".join(dict.fromkeys(step.rule.source for step in found.steps if step.rule.needs.bars_break_glass))
         return [catalog.text("policy.bars_break_glass", rules=visible(rules))]

@@ -51,6 +51,7 @@ from bot.tool_servers.discord_api import (
 from bot.tool_servers.refusals import writes
 from bot.variables import Environment
 from coordination.domain.caller import Caller
+from coordination.ports.tools import IDEMPOTENCY_KEY
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -59,7 +60,6 @@ DESTROYS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempote
 
 REAL_API = "https://discord.com/api/v10"
 _WEB = "https://discord.com/channels"
-IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 
 # https://discord.com/developers/docs/resources/message#create-message
 _LONGEST_MESSAGE = 2000

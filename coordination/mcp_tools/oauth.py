@@ -100,7 +100,7 @@ class _Endpoint:
     method: ProofMethod
 
 
-async def ask_for_token(
+async def request_token(
     client: httpx2.AsyncClient, server_url: str, credentials: ClientCredentials, *, patience: float = _PATIENCE
 ) -> Granted:
     """A new token for the MCP server at this address.
@@ -346,7 +346,7 @@ class _TokenCache:
             self._token = None
 
     async def _new(self, now: float) -> _Token:
-        granted = await ask_for_token(self._client, self._server_url, self._credentials)
+        granted = await request_token(self._client, self._server_url, self._credentials)
         renew_token(self._redactor, granted.access_token)
         life = granted.expires_in
         return _Token(granted.access_token, None if life is None else now + life - min(_MARGIN, life / 2))

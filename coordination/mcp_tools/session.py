@@ -23,11 +23,9 @@ from coordination.mcp_tools.definitions import ToolListing, capped, list_tools, 
 from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import ABOUT_THE_REQUEST, Raw
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
-from coordination.ports.tools import NOT_STRUCTURED
+from coordination.ports.tools import IDEMPOTENCY_KEY, NOT_STRUCTURED
 from coordination.redaction import Redactor
 from coordination.text import Text
-
-IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
 
 _MOST_SILENT = 2
 """Requests in a row without an answer after which a server must show that it lives before it is asked anything more."""

@@ -30,6 +30,9 @@ def left_out(count: int) -> Text:
 NOTHING_HAPPENED = "massgen-bot/nothing-happened"
 """The field of an error's `_meta` in which this program's own chat tools say `true` where nothing happened."""
 
+IDEMPOTENCY_KEY = "massgen-bot/idempotency-key"
+"""The field of a call's `_meta` with a key that is the same for each message that may carry this one call."""
+
 AUTH_ENTRY = "auth:"
 """What stands in a spec's `rotates` for the secret of its `auth`; no variable or header has such a name."""
 

@@ -21,7 +21,7 @@ from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.mcp_tools.oauth import NoTokenError, ask_for_token
+from coordination.mcp_tools.oauth import NoTokenError, request_token
 from coordination.ports import CallNotSentError, ClientCredentials, ServerSpec
 from coordination.redaction import Redactor
 from tests import forked
@@ -297,7 +297,7 @@ async def test_an_authorization_server_that_never_answers_does_not_hold_up_who_w
     ):
         here = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         with pytest.raises(NoTokenError, match=rf"needs a token, and {here} did not answer in time"):
-            await ask_for_token(client, f"{here}/mcp", replace(GOOD, issuer=here), patience=0.2)
+            await request_token(client, f"{here}/mcp", replace(GOOD, issuer=here), patience=0.2)
     assert asked.is_set()
 
 

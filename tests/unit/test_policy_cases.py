@@ -73,6 +73,7 @@ def test_a_call_is_explained_for_each_agent_rule_and_condition(tmp_path: Path) -
     assert said(context) == [
         "bank.pay for scout: ask",
         "  It is recorded, and runs only after people approve the plan.",
+        "  Nobody can approve it alone (break-glass): approval.break_glass is not set.",
         "  tools[0]: bank.pay → auto",
         "    $.amount at_most 50: can't be evaluated, so the stricter outcome applies",
         '    requester.role in ["ops"]: is met',
@@ -132,15 +133,20 @@ def test_who_may_approve_alone_and_who_may_not_is_explained(
     assert all(line.startswith(words) for line, words in zip(lines, expected, strict=True))
 
 
-def test_nothing_is_said_of_approving_alone_where_nobody_is_asked_or_named(tmp_path: Path) -> None:
-    (tmp_path / "ops.yaml").write_text(GLASS)
-    (tmp_path / "none.yaml").write_text(PAYS)
-    for config, arguments, roles in (("ops.yaml", '{"amount": 5}', ["ops"]), ("none.yaml", "{}", ["on-call"])):
-        context = here()
-        policy_explain(
-            context, str(tmp_path / config), tool="bank.pay", arguments=arguments, user="U1", roles=roles, place=""
-        )
-        assert "break-glass" not in " ".join(said(context))
+@pytest.mark.parametrize("text", [GLASS, PAYS])
+def test_nothing_is_said_of_approving_alone_where_nobody_is_asked(text: str, tmp_path: Path) -> None:
+    (tmp_path / "ops.yaml").write_text(text)
+    context, config = here(), str(tmp_path / "ops.yaml")
+    policy_explain(context, config, tool="bank.pay", arguments='{"amount": 5}', user="U1", roles=["ops"], place="")
+    assert "break-glass" not in " ".join(said(context))
+
+
+def test_where_nobody_is_named_for_break_glass_that_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "ops.yaml").write_text(PAYS)
+    context, config = here(), str(tmp_path / "ops.yaml")
+    policy_explain(context, config, tool="bank.pay", arguments="{}", user="U1", roles=["on-call"], place="")
+    lines = [line for line in said(context) if "break-glass" in line]
+    assert lines == ["  Nobody can approve it alone (break-glass): approval.break_glass is not set."]
 
 
 def test_a_case_may_say_whose_approval_a_call_needs(tmp_path: Path) -> None:
