@@ -146,6 +146,7 @@ class AdminService:
         policy = await names_here(chosen, request.place.settings_channel, channel_settings)
         if policy is not None:
             lines += [*may_break_glass(policy), *await self._about_channels(policy, request)]
+            lines += await self._about_roles(policy, request)
         return done_card(*lines)
 
     def _elsewhere(
@@ -224,7 +225,10 @@ class AdminService:
         if not request.value:
             channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
             chosen = self.config_catalog.chosen(request.by.tenant, request.place.settings_channel, channel_settings)
-            return done_card(await self._who_approves(chosen, request, channel_settings))
+            policy = await rule_here(chosen, request.place.settings_channel, channel_settings)
+            if policy is None:
+                return done_card(catalog.rich("config.unreadable"))
+            return done_card(approvers_line(policy), *await self._about_roles(policy, request))
         if request.value == "reset":
             if not await self.store.reset(self._setting(request, APPROVERS_KEY, "")):
                 raise refused("nothing_set")
@@ -253,7 +257,12 @@ class AdminService:
         )
         if await self.coordinator.leaves_nobody(rule, Authors(requester=request.by)):
             notes.append(catalog.rich("approvers.only_you"))
-        return notes
+        return notes + await self._about_roles(rule, request)
+
+    async def _about_roles(self, policy: Policy, request: _AdminRequest) -> list[RichText]:
+        """That nobody can be seen to have the roles which a rule names, if that is so."""
+        reason = await self.name_pins.why_hidden(policy, request.place.platform, request.by.tenant)
+        return [catalog.rich("approvers.roles_hidden", reason=visible(reason))] if reason else []
 
     async def _about_channels(self, policy: Policy, request: _AdminRequest) -> list[RichText]:
         """In which channels plans are shown besides, or why they can't be."""

@@ -33,7 +33,7 @@ from bot.chat.start_run import AskAgain, RunStarter
 from bot.chat.store import AuditEntry, ButtonRecord, CardCopy, CardRecord, ChatStore, Done, Gone, Live, Reposting
 from bot.chat.thread_question import as_new_run, check_answer, is_question
 from bot.i18n import catalog
-from bot.message import FORMS, Action, RichText, StyledText, TextForm, Timestamp
+from bot.message import FORMS, Action, Paragraph, RichText, StyledText, TextForm, Timestamp
 from coordination.domain import events as e
 from coordination.domain import states as s
 from coordination.domain.events import Verdict
@@ -57,6 +57,8 @@ _WRITTEN = {
     Action.BREAK_GLASS: RunAction.BREAK_GLASS,
 }
 """What is done with the words of each window."""
+_BY_ROLE = frozenset({Refusal.NOT_AN_APPROVER, Refusal.NOT_FOR_BREAK_GLASS, Refusal.NOT_YOURS})
+"""What somebody may be told whose roles the chat does not show."""
 _ID_SHOWN = 40
 SUPERSEDED = "superseded_card"
 
@@ -324,7 +326,12 @@ class ButtonHandler:
         url = await self.run_queries.link_of(card) if seen != card.message else ""
         if error.refusal == Refusal.ALREADY_DECIDED and (decided := await self._decided(card.run, state)) is not None:
             return Private(with_link(not_done_card(decided), url))
-        return Private(with_link(error_card(error, state=state), url))
+        told = error_card(error, state=state)
+        if error.refusal in _BY_ROLE and isinstance(state, s.AwaitingDecision | s.NeedsHuman):
+            pins = self.run_starter.name_pins
+            hidden = await pins.why_hidden(state.plan.policy, card.platform, by.tenant)
+            told = replace(told, sections=(*told.sections, *([_line(hidden)] if hidden else [])))
+        return Private(with_link(told, url))
 
     async def _decided(self, run: str, state: RunState) -> RichText | None:
         """Who decided, and when; None: time ran out, or nobody is known."""
@@ -412,6 +419,10 @@ class ButtonHandler:
                 detail=detail,
             )
         )
+
+
+def _line(text: str) -> Paragraph:
+    return Paragraph(lines=((StyledText(visible(text)),),))
 
 
 def _revived(card: CardRecord) -> CardRecord:

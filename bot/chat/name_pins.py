@@ -16,6 +16,7 @@ from bot.chat.platform import (
     CountsRoles,
     Kind,
     KnowsBots,
+    MayHideRoles,
     MessageNotFound,
     MissingPermission,
     NameDirectory,
@@ -91,7 +92,9 @@ class NamePins:
                 name = await directory.name_of(place.tenant, kind, number)
                 knows_bots = directory if kind == "user" and isinstance(directory, KnowsBots) else None
                 is_bot = knows_bots is not None and name is not None and await knows_bots.is_bot(place.tenant, number)
-            except (MessageNotFound, MissingPermission, RateLimited):
+            except MissingPermission as error:
+                raise refused("name_hidden", name=one_line(number, _SHOWN), reason=str(error)) from None
+            except (MessageNotFound, RateLimited):
                 raise refused("name_unknown", name=one_line(number, _SHOWN)) from None
             if name is None:
                 raise refused("names_nobody", names=one_line(number, _SHOWN))
@@ -105,6 +108,14 @@ class NamePins:
                 if others is not None and others + len(set(policy.users)) < policy.required:
                     raise refused("few_approvers", required=policy.required, count=others + len(set(policy.users)))
 
+    async def why_hidden(self, policy: Policy, platform: str, tenant: str) -> str:
+        """Why nobody can be seen to have a role that a rule names; empty: it names none, or nothing is in the way."""
+        people = [*policy.places, *([] if policy.break_glass is None else [policy.break_glass.people])]
+        chat = self.directories.get(platform)
+        if not isinstance(chat, MayHideRoles) or not any(each.roles for each in people):
+            return ""
+        return await chat.why_roles_hidden(tenant)
+
     async def _found(self, directory: NameDirectory, tenant: str, kind: Kind, name: str) -> str:
         """The one id that a name stands for; empty where nobody has it.
 
@@ -113,7 +124,9 @@ class NamePins:
         """
         try:
             found = list(dict.fromkeys(await directory.ids_of(tenant, kind, name)))
-        except (MessageNotFound, MissingPermission, RateLimited):
+        except MissingPermission as error:
+            raise refused("name_hidden", name=one_line(name, _SHOWN), reason=str(error)) from None
+        except (MessageNotFound, RateLimited):
             raise refused("name_unknown", name=one_line(name, _SHOWN)) from None
         if len(found) > 1:
             raise refused("name_not_unique", name=one_line(name, _SHOWN), number=len(found))

@@ -146,7 +146,9 @@ class NameReport:
                 name = await directory.name_of(tenant, use.kind, use.text)
                 return self._said(use, [] if name is None else [name])
             found = list(dict.fromkeys(await directory.ids_of(tenant, use.kind, use.text)))
-        except (MessageNotFound, MissingPermission, RateLimited):
+        except MissingPermission as error:
+            return self._line(use, "names.hidden", is_well=False, reason=str(error))
+        except (MessageNotFound, RateLimited):
             return self._line(use, "names.unknown", is_well=False)
         pinned = pins.get(f"{use.kind}:{use.text}", "")
         if pinned and pinned not in found[:1]:

@@ -307,6 +307,15 @@ class CountsRoles(Protocol):
 
 
 @runtime_checkable
+class MayHideRoles(Protocol):
+    """A chat that may not let the bot see who has a role."""
+
+    async def why_roles_hidden(self, tenant: str) -> str:
+        """Why nobody can be seen to have a role, and who must do what about it; empty: they can, or will be in a moment."""
+        ...
+
+
+@runtime_checkable
 class KnowsOwners(Protocol):
     """A chat that tells whose a tenant is."""
 

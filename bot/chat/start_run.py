@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
-from bot.cards.text import one_line
+from bot.cards.text import one_line, visible
 from bot.chat.approvers import (
     Approvers,
     approvers_here,
@@ -318,7 +318,7 @@ class RunStarter:
             request=request,
             path=chosen.path,
             limits=limits_in(channel_settings.get(("", LIMITS_KEY)), self.limits),
-            note=await self._warning(request, chosen, place.settings_channel, channel_settings),
+            note=await self._warning(request, chosen, place, channel_settings),
         )
 
     async def _pinned(
@@ -332,14 +332,25 @@ class RunStarter:
         return by_id(approvers, await self.name_pins.pinned(policy, place, channel_settings), policy)
 
     async def _warning(
-        self, request: RunRequest, chosen: Chosen, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]
+        self,
+        request: RunRequest,
+        chosen: Chosen,
+        place: ChannelRef,
+        channel_settings: Mapping[tuple[str, str], ChatSetting],
     ) -> Card | None:
         """What whoever asks should know at once: that nobody could approve a plan which follows these words."""
-        policy = await rule_here(chosen, channel, channel_settings)
+        policy = await rule_here(chosen, place.settings_channel, channel_settings)
         pinned = approvers_in(request.config_text)
         if policy is not None and pinned is not None:
             policy = narrowed(policy, pinned)
-        return None if policy is None else await self._nobody_left(policy, authors_for(request))
+        if policy is None:
+            return None
+        return await self._nobody_left(policy, authors_for(request)) or await self._hidden(policy, place)
+
+    async def _hidden(self, policy: Policy, place: ChannelRef) -> Card | None:
+        """That nobody can be seen to have the roles of those who may approve; None: nothing is in the way of that."""
+        reason = await self.name_pins.why_hidden(policy, place.platform, place.tenant)
+        return done_card(catalog.rich("chat.roles_hidden", reason=visible(reason))) if reason else None
 
     async def _nobody_left(self, policy: Policy, authors: Authors) -> Card | None:
         """That nobody could approve what people of these words get planned; None: somebody could."""

@@ -30,6 +30,17 @@ NOT_HERE = frozenset(
         "restricted_action_thread_only_channel",
     }
 )
+NO_GROUPS = frozenset({"plan_upgrade_required", "paid_teams_only"})
+"""User groups are no part of the workspace's plan: https://docs.slack.dev/reference/methods/usergroups.list"""
+
+ARCHIVED = frozenset({"is_archived", "is_inactive"})
+"""Of a post, and of an edit: https://docs.slack.dev/reference/methods/chat.update"""
+
+BY_ADMINS = frozenset(
+    {"access_denied", "accesslimited", "app_access_restricted", "ekm_access_denied", "enterprise_is_restricted"}
+)
+"""What the people who administer a workspace or an organisation have forbidden this app, or everybody."""
+
 UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "streaming_state_conflict", "block_mismatch"})
 CLOSED_THREADS = frozenset(
     {"restricted_action_thread_locked", "restricted_action_non_threadable_channel", "cannot_reply_to_message"}
@@ -39,6 +50,9 @@ BAD_TOKEN = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "team_access_not_granted"}
 )
 TOO_LARGE = frozenset({"msg_blocks_too_long", "msg_too_long", "invalid_blocks", "invalid_blocks_format"})
+CROWDED = "message_limit_exceeded"
+"""A whole workspace writes too much; Slack does not say for how long: https://slack.com/help/articles/115002422943"""
+
 PASSING = frozenset(
     {
         "internal_error",
@@ -58,6 +72,8 @@ FAULTS = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 
 LOST_SECONDS = 5.0
 """How long to wait when Slack did not answer."""
+
+CROWDED_SECONDS = 60.0
 
 
 class NotInChannel(MissingPermission):
@@ -90,24 +106,33 @@ def translated() -> Generator[None]:
 
 def platform_error(error: SlackApiError) -> Exception:
     """The error of a platform that stands for one of Slack's."""
-    status, code = status_of(error), code_of(error)
-    if status == 429 or code in {"ratelimited", "rate_limited"}:
-        return RateLimited(retry_after(error))
-    if status >= 500 or code in PASSING or not code:  # What names no error is the page of somebody before Slack.
-        return RateLimited(LOST_SECONDS)
-    if code == "channel_not_found":
-        return ChannelNotFound(code)
-    if code in GONE:
-        return MessageNotFound(code)
+    code = code_of(error)
+    if (seconds := _patience(error, code)) is not None:
+        return RateLimited(seconds)
+    if code == "channel_not_found" or code in GONE:
+        return MessageNotFound(code) if code in GONE else ChannelNotFound(code)
     if code in UNCHANGEABLE | CLOSED_THREADS:
         name = "update" if code in UNCHANGEABLE else "thread"
         return EditRefused(catalog.text(f"slack.refused.{name}", code=code))
     if code in TOO_LARGE:
         _log.error("Slack refused a message: %s", code)
         return CardTooLarge(code)
-    if code == "missing_scope":
-        return MissingScope(_forbidden(error, code))
-    return (NotInChannel if code in NOT_IN else MissingPermission)(_forbidden(error, code))
+    kinds: Mapping[str, type[MissingPermission]] = {
+        "missing_scope": MissingScope,
+        **dict.fromkeys(NOT_IN, NotInChannel),
+    }
+    return kinds.get(code, MissingPermission)(_forbidden(error, code))
+
+
+def _patience(error: SlackApiError, code: str) -> float | None:
+    """For how long Slack is to be left alone; None: it has answered."""
+    status = status_of(error)
+    if status == 429 or code in {"ratelimited", "rate_limited"}:
+        return retry_after(error)
+    if code == CROWDED:
+        return CROWDED_SECONDS
+    # What names no error is the page of somebody before Slack.
+    return LOST_SECONDS if status >= 500 or code in PASSING or not code else None
 
 
 def may_pass(error: Exception) -> bool:
@@ -121,9 +146,14 @@ def _forbidden(error: SlackApiError, code: str) -> str:
     if code in NOT_HERE:
         return catalog.text("slack.refused.channel")
     if code in BAD_TOKEN:
+        _log.error("Slack refused the token of a workspace: %s", code)  # Nobody there can be told any more.
         return catalog.text("slack.refused.token", code=code)
-    if code == "is_archived":
+    if code in NO_GROUPS:
+        return catalog.text("slack.refused.groups")
+    if code in ARCHIVED:
         return catalog.text("slack.refused.archived")
+    if code in BY_ADMINS:
+        return catalog.text("slack.refused.admins", code=code)
     _log.error("Slack refused: %s", code or error)
     return catalog.text("slack.refused.unknown", code=code or "-")
 

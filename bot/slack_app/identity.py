@@ -7,10 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from slack_sdk.errors import SlackApiError
+
 from bot.chat.platform import MessageNotFound, MissingPermission, RateLimited
 from bot.chat.private_cards import refused
 from bot.i18n import Catalog, catalog_in
-from bot.slack_app.errors import translated
+from bot.slack_app.errors import code_of, translated
 from bot.slack_app.installations import Clients, Workspace, Workspaces
 from coordination.domain.policy import UNKNOWN_TEAM, Person
 
@@ -18,6 +20,9 @@ _log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 30.0
 """How long an answer about somebody counts: short, because people lose their rights too."""
+
+NOBODY_THERE = frozenset({"user_not_found", "user_not_visible"})
+"""https://docs.slack.dev/reference/methods/users.info"""
 
 _MOST_KNOWN = 5_000
 _SLACKBOT = "USLACKBOT"
@@ -110,14 +115,19 @@ class People:
         return catalog_in(account.locale if account is not None else "")
 
     async def read_anew(self, workspace: Workspace, user: str) -> Person | None:
-        """Somebody as Slack knows them now, whatever is remembered; None: their account is closed.
+        """Somebody as Slack knows them now, whatever is remembered; None: their account is closed, or none of ours to see.
 
         Raises:
             MessageNotFound, MissingPermission, RateLimited: Slack does not tell.
         """
         client = self.clients.steady(workspace.token)
         with translated():
-            found = (await client.users_info(user=user, include_locale=True)).get("user")
+            try:
+                found = (await client.users_info(user=user, include_locale=True)).get("user")
+            except SlackApiError as error:
+                if code_of(error) in NOBODY_THERE:
+                    return None
+                raise
         groups: dict[str, tuple[str, ...]] = {}
         with suppress(MissingPermission), translated():  # Without the scope for it, nobody is of any group.
             groups = members_in(

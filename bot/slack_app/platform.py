@@ -38,7 +38,7 @@ from bot.chat.platform import (
 from bot.i18n import catalog
 from bot.message import Card, Mention, RichText, Severity
 from bot.slack_app.errors import FAULTS, MissingScope, NotInChannel, code_of, translated
-from bot.slack_app.identity import People, is_bot_account, members_in
+from bot.slack_app.identity import NOBODY_THERE, People, is_bot_account, members_in
 from bot.slack_app.installations import AGENT_SCOPE, Clients, Workspace, Workspaces, in_tenant
 from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked, within
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
@@ -125,7 +125,6 @@ _CHANNEL = "C"
 _REMEMBERED = 2_000
 _PAGE = 200
 _MOST_PAGES = 50
-_NOBODY_THERE = frozenset({"user_not_found", "user_not_visible"})
 _SESSION_TITLE = 75
 _UPLOAD_TRIES = 3
 _LONGEST_PAUSE = 10.0
@@ -325,7 +324,7 @@ class SlackPlatform:
             try:
                 user = (await client.users_info(user=number)).get("user") or {}
             except SlackApiError as error:
-                if code_of(error) in _NOBODY_THERE:
+                if code_of(error) in NOBODY_THERE:
                     return None
                 raise
         names = user.get("profile") or {}
@@ -340,6 +339,18 @@ class SlackPlatform:
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         with translated():
             return await _owners(self._clients.steady(workspace.token), workspace.team)
+
+    async def why_roles_hidden(self, tenant: str) -> str:
+        """That a scope is missing, or that the workspace's plan has no groups."""
+        try:
+            workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
+            with translated():
+                await self._clients.steady(workspace.token).usergroups_list(team_id=workspace.team or None)
+        except MissingPermission as error:
+            return str(error)
+        except (MessageNotFound, RateLimited) as error:
+            _log.info("whether Slack shows groups can't be seen now: %s", error)
+        return ""
 
     async def is_bot(self, tenant: str, number: str) -> bool:
         """Whether an account is an app's, a workflow's or Slack's own."""

@@ -137,6 +137,13 @@ async def test_a_story_is_told_in_the_thread_without_buttons(server: SlackServer
         (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), MissingPermission, "chat:write"),
         (Fault(method="chat.postMessage", error="is_archived"), MissingPermission, "archived"),
         (Fault(method="chat.postMessage", error="token_revoked"), MissingPermission, "install"),
+        (Fault(method="chat.postMessage", error="message_limit_exceeded"), RateLimited, "wait 60 s"),
+        (
+            Fault(method="chat.postMessage", error="ekm_access_denied"),
+            MissingPermission,
+            "administrators .* don't allow",
+        ),
+        (Fault(method="chat.postMessage", error="accesslimited"), MissingPermission, "administrators .* don't allow"),
         (Fault(method="chat.postMessage", error="something_new"), MissingPermission, "something_new"),
         (Fault(method="chat.postMessage", page="<html>Sign in to the hotel</html>"), RateLimited, "wait 5 s"),
         (Fault(method="chat.postMessage", status=403, page="<html>blocked</html>"), RateLimited, "wait 5 s"),
@@ -162,6 +169,8 @@ async def test_what_keeps_a_card_from_being_posted_is_told_and_never_tried_twice
         (Fault(method="chat.update", error="message_not_found"), MessageNotFound),
         (Fault(method="chat.update", error="cant_update_message"), EditRefused),
         (Fault(method="chat.update", error="block_mismatch"), EditRefused),
+        (Fault(method="chat.update", error="is_inactive"), MissingPermission),
+        (Fault(method="chat.update", error="message_limit_exceeded"), RateLimited),
         (Fault(method="chat.update", error="update_failed"), RateLimited),
         (Fault(method="chat.update", retry_after=30), RateLimited),
         (Fault(method="chat.update", status=500, times=9), RateLimited),
@@ -174,6 +183,60 @@ async def test_what_keeps_a_card_from_being_changed_is_told(
     server.faults.append(fault)
     with pytest.raises(error):
         await platform.edit(message_ref, PLANNING, ids)
+
+
+async def test_of_a_channel_that_was_archived_an_edit_is_refused_in_the_same_words_as_a_post(
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
+) -> None:
+    """Slack has a code of its own for each: `is_archived` and `is_inactive`."""
+    message_ref = await platform.post(PLACE, PLANNING, ids)
+    said: list[str] = []
+    server.faults.append(Fault(method="chat.postMessage", error="is_archived"))
+    with pytest.raises(MissingPermission) as post:
+        await platform.post(PLACE, PLANNING, ids)
+    server.faults.append(Fault(method="chat.update", error="is_inactive"))
+    with pytest.raises(MissingPermission) as edit:
+        await platform.edit(message_ref, PLANNING, ids)
+    said = [str(each.value) for each in (post, edit)]
+    assert "archived" in said[0]
+    assert said[0] == said[1]
+
+
+async def test_an_account_that_is_not_there_any_more_is_nobody_and_what_slack_does_not_tell_is_no_answer(
+    server: SlackServer, platform: SlackPlatform
+) -> None:
+    """Else the approvals of others would wait for that account for ever."""
+    (team,) = server.teams
+    found = await platform.person_now(ALICE)
+    assert found is not None
+    assert found.roles == ("S1",)
+    for code in ("user_not_found", "user_not_visible"):
+        server.faults.append(Fault(method="users.info", error=code))
+        assert await platform.person_now(ALICE) is None
+    team.users["UALICE"]["deleted"] = True
+    assert await platform.person_now(ALICE) is None
+    server.faults.append(Fault(method="users.info", retry_after=7))
+    with pytest.raises(RateLimited):
+        await platform.person_now(ALICE)
+    server.faults.append(Fault(method="users.info", error="missing_scope", needed="users:read"))
+    with pytest.raises(MissingPermission, match="users:read"):
+        await platform.person_now(ALICE)
+
+
+async def test_why_nobody_can_be_seen_to_be_in_a_group_is_told_with_who_must_act(
+    server: SlackServer, platform: SlackPlatform
+) -> None:
+    (team,) = server.teams
+    assert await platform.why_roles_hidden("slack:-:T1") == ""
+    team.has_groups = False
+    assert "plan has no user groups" in await platform.why_roles_hidden("slack:-:T1")
+    with pytest.raises(MissingPermission, match="plan has no user groups"):
+        await platform.ids_of("slack:-:T1", "role", "ops")
+    team.lacks.add("usergroups:read")
+    assert "permission usergroups:read: a workspace admin must" in await platform.why_roles_hidden("slack:-:T1")
+    server.faults.append(Fault(method="usergroups.list", retry_after=7))
+    assert await platform.why_roles_hidden("slack:-:T1") == "", "that passes by itself"
+    assert "install" in await platform.why_roles_hidden("slack:-:T9")
 
 
 async def test_a_change_is_sent_again_when_slack_stumbles(

@@ -193,6 +193,26 @@ async def test_a_missing_permission_is_named_to_the_one_who_asked(harness: Harne
     await harness.shows(await harness.card(), "Waiting for approval")
 
 
+async def test_without_the_permission_to_see_groups_their_members_hear_why_they_can_not_approve_and_who_must_act(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.slack_app.identity.FRESH_SECONDS", 0.0)
+    (team,), card = harness.server.teams, await harness.planned()
+    team.lacks.add("usergroups:read")
+    said = await harness.refused("alice", card, card.element("approve"))
+    assert "can decide on this plan" in said
+    assert "I lack the permission usergroups:read: a workspace admin must reinstall the app" in said
+    await harness.somebody("rita").mention("Tell everyone else")
+    await harness.server.until(lambda: "usergroups:read: a wo" in str(harness.server.private_messages[-1]))
+    await harness.server.until(lambda: len(harness.cards()) == 2)
+    team.has_groups = False
+    team.lacks.clear()
+    assert "plan has no user groups" in await harness.refused("alice", card, card.element("approve"))
+    team.has_groups = True
+    await harness.clicks("alice", card, "approve")
+    await harness.ends(card, "Done")
+
+
 async def test_a_plan_that_no_message_holds_is_approvable_with_its_files_below_it_and_not_without(
     harness: Harness,
 ) -> None:

@@ -101,6 +101,7 @@ class Team:
     absent: set[str] = field(default_factory=set[str])
     conversations: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     lacks: set[str] = field(default_factory=set[str])
+    has_groups: bool = True
     tells_email: bool = False
     is_org_wide: bool = False
     sisters: tuple[str, ...] = ()
@@ -331,6 +332,11 @@ class SlackServer:
         return {"ok": True, "members": members, "response_metadata": {"next_cursor": following}}
 
     def _usergroups_list(self, team: Team, given: dict[str, Any]) -> dict[str, Any]:
+        """https://docs.slack.dev/reference/methods/usergroups.list."""
+        if "usergroups:read" not in team.scopes.split(","):
+            return _no("missing_scope", needed="usergroups:read", provided=team.scopes)
+        if not team.has_groups:
+            return _no("plan_upgrade_required")
         return {"ok": True, "usergroups": team.groups}
 
     def _checked(self, team: Team, given: dict[str, Any], *, longest: int = 40_000) -> dict[str, Any] | None:
