@@ -111,7 +111,7 @@ class NamePins:
     async def why_hidden(self, policy: Policy, platform: str, tenant: str) -> str:
         """Why nobody can be seen to have a role that a rule names; empty: it names none, or nothing is in the way."""
         people = [*policy.places, *([] if policy.break_glass is None else [policy.break_glass.people])]
-        chat = self.directories.get(platform)
+        chat: object = self.directories.get(platform)
         if not isinstance(chat, MayHideRoles) or not any(each.roles for each in people):
             return ""
         return await chat.why_roles_hidden(tenant)
