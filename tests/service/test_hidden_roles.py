@@ -101,14 +101,14 @@ async def test_a_name_that_can_not_be_looked_up_is_refused_with_the_reason(tmp_p
 
 async def test_administrators_hear_it_where_they_look_at_who_approves_and_where_they_set_it(tmp_path: Path) -> None:
     harness = a_harness(tmp_path, Closed())
-    for order, given in (
-        ("config-use", {"name": "team"}),
-        ("config-show", {}),
-        ("config-check", {"name": "team"}),
-        ("approvers", {}),
-        ("approvers", {"value": "required=2"}),
+    for order, name, value in (
+        ("config-use", "team", ""),
+        ("config-show", "", ""),
+        ("config-check", "team", ""),
+        ("approvers", "", ""),
+        ("approvers", "", "required=2"),
     ):
-        assert WHY in texts(await harness.admin(order, **given)), order
+        assert WHY in texts(await harness.admin(order, name=name, value=value)), order
     assert f"I can't look up 78: {WHY}" in texts(await harness.admin("approvers", value="<@&78>"))
     harness = a_harness(tmp_path, Closed(""))
     assert WHY not in texts(await harness.admin("config-show"))
