@@ -14,6 +14,7 @@ from coordination.mcp_tools import server_errors as complaints
 from coordination.mcp_tools.call_guard import CallTrace
 from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import BARE, Raw
+from coordination.mcp_tools.lost_answers import leaves_open
 from coordination.mcp_tools.pagination import RawTool, next_cursor, tools_of
 from coordination.ports import ServerSpec, ToolDefinition, ToolOutput
 from coordination.ports.tools import MALFORMED, NOTHING_HAPPENED, UNCLEAR, UNKNOWN_KIND, left_out, remark
@@ -221,7 +222,7 @@ def output(
         structured=structured,
         resource=resource,
         nothing_happened=nothing_happened,
-        is_in_doubt=is_error and not nothing_happened and complaints.tells_of_lost_answer(text),
+        is_in_doubt=is_error and not nothing_happened and leaves_open("\n".join(texts)),
     )
 
 

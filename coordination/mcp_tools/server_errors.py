@@ -1,6 +1,5 @@
 """Why an MCP server can't be used, in one sentence that says what the operator must do; never an SDK's own text."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import LiteralString, cast
 from urllib.parse import urlsplit
@@ -31,31 +30,6 @@ _HTTP_ADVICE: Mapping[int, LiteralString] = {
 
 
 _MOST_SAID = 300
-
-_MOST_READ = 1_000
-"""Characters of an error that are looked at: it begins with what went wrong."""
-
-_GONE = r"(?:unexpectedly )?(?:closed|reset|aborted|lost|dropped|broken|broke|terminated|interrupted|failed)"
-_SECONDS = r"\d[\d.]* ?(?:ms|msec|milliseconds?|s|secs?|seconds?)\b"
-
-_LOST = re.compile(
-    rf"\bconnection (?:was |has been |is )?{_GONE}(?! to connect)"
-    r"|\bclosed (?:the )?connection\b|\bdisconnected\b|\bsocket hang ?up\b|\bbroken pipe\b|\bnetwork error\b"
-    r"|\bfetch failed\b|\bE(?:CONNRESET|CONNABORTED|PIPE|TIMEDOUT|SOCKETTIMEDOUT)\b"
-    r"|\b(?:Read|Write|RemoteProtocol|ClientPayload|Abort)Error\b|\bIncompleteRead\b|\bunexpected EOF\b|: EOF\b"
-    rf"|\bstream (?:was |has )?(?:ended|{_GONE})"
-    r"|\btimed[ -]?out\b|\btime-?out (?:of \d|after \d|exceeded|expired|reached|error|waiting|while)"
-    rf"|\btimeout {_SECONDS} exceeded|\b(?:request|read|write|gateway|operation|response|call|tool) time-?out\b"
-    r"|Time-?out(?:Error|Exception|Expired)\b|\b(?:Read|Write|Pool)Timeout\b|\b(?:deadline|maximum total timeout) exceeded\b"
-    r"|\bcontext canceled\b|\bprocess (?:has )?(?:failed|exited|died|crashed|ended|terminated|was killed)"
-    r"|\bwithout (?:sending )?(?:a |any )?(?:response|reply|answer)\b"
-    r"|\bno (?:response|reply|answer) (?:from|(?:was )?received|within|in time)"
-    r"|\b(?:not|n't) (?:answer|respond|reply)\b"
-    r"|\boperation was (?:aborted|cancel(?:l)?ed)\b|\brequest (?:was )?(?:aborted|cancel(?:l)?ed)\b"
-    r"|\bbad gateway\b|\bservice (?:temporarily )?unavailable\b|\b(?:HTTP|status(?: code)?|error)[ :]{1,2}50[234]\b",
-    re.IGNORECASE,
-)
-
 
 AWAY = frozenset({502, 503})
 """What a gateway answers while nothing is behind it, as when its server is restarted."""
@@ -170,20 +144,20 @@ def unanswered(spec: ServerSpec) -> ToolServerError:
     )
 
 
-def tells_of_lost_answer(text: str) -> bool:
-    """Whether an error says that its writer waited for an answer in vain, so that what it was asked for may have happened.
-
-    So write bridges whose server died, servers whose vendor did not answer, and SDKs that are told to stop in the middle
-    of a call. There is no code for it.
-    """
-    return _LOST.search(text[:_MOST_READ]) is not None
-
-
 def in_doubt(spec: ServerSpec, said: str) -> Text:
-    """An error that the server answered says only that an answer was lost further on."""
+    """An error that the server answered leaves open whether the call was carried out."""
     words = " ".join(said.split())
+    if not words:
+        return Text(
+            "The MCP server {server} reports an error without a reason, so the call may have been carried out.",
+            server=spec.name,
+        )
     words = words if len(words) <= _MOST_SAID else f"{words[:_MOST_SAID]}…"
-    return Text("The MCP server {server} itself got no answer, and says: {said}", server=spec.name, said=words)
+    return Text(
+        "The MCP server {server} reports an error after which the call may have been carried out all the same: {said}",
+        server=spec.name,
+        said=words,
+    )
 
 
 def too_many_tools(spec: ServerSpec, most: int) -> ToolServerError:

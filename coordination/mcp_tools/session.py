@@ -22,6 +22,7 @@ from coordination.mcp_tools.call_guard import CallTrace, call_trace
 from coordination.mcp_tools.definitions import ToolListing, capped, list_tools, output
 from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import ABOUT_THE_REQUEST, Raw
+from coordination.mcp_tools.lost_answers import leaves_open
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 from coordination.ports.tools import IDEMPOTENCY_KEY, NOT_STRUCTURED
 from coordination.redaction import Redactor
@@ -303,11 +304,12 @@ class McpSession:
         is_servers_own = trace.error is not None and not trace.error.message.startswith(_MADE_BY_SDK)
         if trace.refusal is not None or trace.loss is not None or not is_servers_own:
             raise self._failure(trace, _NO_ANSWER.get(error.code, _MALFORMED)) from error
-        words = [error.message.strip() or Text("error {code}, without a message", code=error.code)]
+        said = [error.message.strip()]
         if error.data is not None:
-            words.append(json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA])
+            said.append(json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA])
+        is_in_doubt = error.code not in ABOUT_THE_REQUEST and leaves_open("\n".join(said))
+        words = [said[0] or Text("error {code}, without a message", code=error.code), *said[1:]]
         text = capped(words, self._redactor)
-        is_in_doubt = error.code not in ABOUT_THE_REQUEST and complaints.tells_of_lost_answer(text)
         return ToolOutput(text=text, is_error=True, is_in_doubt=is_in_doubt)
 
     def _failure(self, trace: CallTrace, reason: Text) -> CallNotSentError | CallOutcomeUnknownError:

@@ -143,7 +143,7 @@ class ToolOutput:
         is_error: the server says that the call failed.
         says_writing: of a tool that was read: its server says by now that it does not only read.
         nothing_happened: of an error: a server of ours says that the call certainly had no effect.
-        is_in_doubt: of an error: it says only that an answer was lost further on, so that the call may have happened.
+        is_in_doubt: of an error: it leaves open whether the call was carried out, as where an answer was lost further on.
         structured: the structured result as it came, where it is what the tool declares and repeats no secret; else None.
         resource: the text of the one resource in the answer; None: it has none, or several.
     """

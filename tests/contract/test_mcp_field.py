@@ -62,7 +62,7 @@ ON_STDIO = {
     "was_terminated": "Session terminated",
     "is_not_connected": "Not connected",
     "is_closed": "unknown",
-    "tells_nothing": "",
+    "tells_nothing": "unknown",
     "tells_in_a_result": "Session terminated",
     "exits": "unknown",
     "is_killed": "unknown",

@@ -101,15 +101,20 @@ async def test_a_refusal_with_words_is_the_servers_own_whatever_its_code(
         '"error": {"code": -32603, "message": "MCP server process failed"}',
         '"error": {"code": 408, "message": "Timed out while waiting for response to ClientRequest"}',
         '"result": {"content": [{"type": "text", "text": "Upstream request timed out, please retry"}], "isError": true}',
+        '"result": {"content": [{"type": "text", "text": "Error executing tool write"}], "isError": true}',
+        '"result": {"content": [], "isError": true}',
+        '"result": {"isError": true}',
+        '"error": {"code": -32603, "message": "Internal error"}',
+        '"error": {"code": -32000, "message": ""}',
     ],
 )
 @pytest.mark.parametrize("wire", WIRES)
-async def test_an_error_in_place_of_an_answer_that_was_lost_further_on_leaves_the_outcome_unknown(
+async def test_an_error_that_does_not_say_whether_the_call_was_refused_leaves_the_outcome_unknown(
     hub: McpHub, tmp_path: Path, wire: str, call: str
 ) -> None:
-    """As bridges write it whose server died, and servers that are told to stop in the middle of a call."""
+    """As bridges write it whose server died, servers that are stopped in the middle of a call, and SDKs that hide reasons."""
     async with saying(tmp_path, wire, call) as spec:
-        with pytest.raises(CallOutcomeUnknownError, match="world itself got no answer, and says: ") as caught:
+        with pytest.raises(CallOutcomeUnknownError, match="The MCP server world reports an error .* may have been carried out") as caught:
             await approving(hub, [spec]).call(WRITE, "key")
         await hub.aclose()
     assert caught.value.may_go_on
