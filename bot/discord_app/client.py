@@ -16,6 +16,7 @@ from bot.chat.platform import ChannelRef, ChatAwayError, ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.discord_app.commands import CommandHandlers, Languages, add_commands
 from bot.discord_app.components import MODAL_TEMPLATE, parse_custom_id
+from bot.discord_app.errors import read_answers
 from bot.discord_app.identity import PLATFORM, tenant_of
 from bot.discord_app.interactions import ASK, Clicks, Mentions, custom_id_of, filled_in, items_for, typed
 from bot.discord_app.platform import DiscordPlatform
@@ -45,6 +46,7 @@ class DiscordClient(discord.AutoShardedClient):
         """Cards are posted by `platform`, from the login on; people are answered once there is a chat service."""
         # The library warns of what only a bot that speaks in voice channels misses.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        read_answers()
         super().__init__(
             intents=INTENTS,
             allowed_mentions=discord.AllowedMentions.none(),

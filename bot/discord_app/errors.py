@@ -1,5 +1,6 @@
 """What Discord answers when something is wrong, in the platform's terms, and the permissions that are missing."""
 
+import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -97,6 +98,35 @@ LATER = 5.0
 
 MUCH_LATER = 60.0
 """Seconds to wait where hurry makes it worse."""
+
+
+async def read_answer(response: aiohttp.ClientResponse) -> object:
+    """What Discord answered; it stands in the place of discord.py's own reader, which takes an answer to be as documented.
+
+    Raises:
+        aiohttp.ClientPayloadError: it is cut short, or the page of somebody before Discord. The request may have been done.
+        discord.HTTPException: it asks for patience and does not say how long, as Discord does to bots that it has blocked:
+            https://github.com/Rapptz/discord.py/issues/5221.
+    """
+    text = await response.text(encoding="utf-8")
+    answer: dict[str, object] | str = text
+    if response.content_type == "application/json" and text:
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            _log.warning("an answer of Discord is no JSON: status %s", response.status)
+    if response.status < 300 and isinstance(answer, str) and answer:
+        raise aiohttp.ClientPayloadError(f"no answer of Discord's: {response.content_type}")
+    has_time = isinstance(answer, dict) and isinstance(answer.get("retry_after"), int | float)
+    if response.status == 429 and not has_time:
+        raise discord.HTTPException(response, answer)
+    return answer
+
+
+def read_answers() -> None:
+    """Have discord.py read answers by `read_answer`: it has no setting for this."""
+    for module in (discord.http, discord.webhook.async_):
+        setattr(module, "json_or_text", read_answer)  # noqa: B010 - a function of another type
 
 
 class ConnectionLost(Exception):

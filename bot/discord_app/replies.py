@@ -1,5 +1,6 @@
 """Replies to one person, in private: whatever happens, they get one."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,9 @@ _ACKNOWLEDGED = 40060
 _DEAD = frozenset({10062, 10015, _ACKNOWLEDGED, 50027})
 _DISMISSED = 10008
 """Whoever was told something in private has dismissed it."""
+_WORTH_SAYING = 5.0
+"""Seconds for the word that something arrived; discord.py itself would wait out every pause that Discord asks for."""
+
 _LOST = (aiohttp.ClientError, OSError, TimeoutError)
 
 AnyInteraction = discord.Interaction[discord.Client]
@@ -75,12 +79,16 @@ async def take_silently(interaction: AnyInteraction) -> bool:
 
 
 async def _is_acknowledged(interaction: AnyInteraction, defer: Callable[[], Awaitable[object]]) -> bool:
-    """Say it once more if no answer came: where the first word had arrived, the second one is refused, and all is well."""
+    """Say it once more if no answer came: where the first word had arrived, the second one is refused, and all is well.
+
+    What a person wants does not wait for Discord to take that word: after three seconds it is of no more use.
+    """
     try:
-        try:
-            await defer()
-        except _LOST:
-            await defer()
+        async with asyncio.timeout(_WORTH_SAYING):
+            try:
+                await defer()
+            except _LOST:
+                await defer()
     except discord.HTTPException as error:
         if error.code != _ACKNOWLEDGED:
             _log.warning("Discord does not take the word that something arrived: %s %s", error.status, error.code)

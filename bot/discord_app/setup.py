@@ -33,6 +33,8 @@ _GLOBAL_ONLY = ("contexts", "integration_types")
 """Discord keeps these of commands of all servers alone: https://discord.com/developers/docs/interactions/application-commands"""
 
 _SLASH = 1
+_TOO_MANY_CREATED = 30034
+"""https://discord.com/developers/docs/interactions/application-commands: 200 a day, for one server or for all"""
 
 
 @contextmanager
@@ -54,8 +56,10 @@ def refusals_told(guild: int | None = None) -> Generator[None]:
     except (discord.DiscordServerError, aiohttp.ClientError, OSError, TimeoutError):
         raise ConfigError([say("discord.unreachable")]) from None
     except discord.HTTPException as error:
+        if error.code == _TOO_MANY_CREATED:
+            raise ConfigError([say("discord.commands_tomorrow")]) from None
         if error.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise ConfigError([say("discord.unreachable")]) from None
+            raise ConfigError([say("discord.blocked")]) from None
         raise ConfigError([say("discord.refused", answer=visible(error.text or str(error)))]) from None
 
 

@@ -550,6 +550,27 @@ async def test_an_interaction_that_discord_has_given_up_on_asks_nothing_of_the_c
     assert lost.private == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["<html>error code: 1015</html>", {"message": "blocked", "code": 0}, {"message": "slow", "retry_after": 900}],
+)
+async def test_a_click_counts_at_once_however_long_discord_wants_to_be_left_alone(
+    server: DiscordServer,
+    bot: DiscordClient,
+    rita: Someone,
+    chat_service: RecordingChatService,
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, object] | str,
+) -> None:
+    monkeypatch.setattr("bot.discord_app.replies._WORTH_SAYING", 0.1)
+    message = await a_card(server, bot, chat_service)
+    server.faults.append(Fault("POST", "/callback$", 429, body, {"Via": "1.1 google"}, times=9))
+    await rita.clicks(message, "Approve 1 call")
+    await server.until(lambda: chat_service.done, 5)
+    (request,) = chat_service.done
+    assert isinstance(request, PressButton)
+
+
 async def test_an_answer_that_discord_refuses_is_replaced_by_a_sentence(
     server: DiscordServer, rita: Someone, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,6 +14,7 @@ from bot.chat.platform import (
     CardBlocked,
     CardTooLarge,
     ChannelNotFound,
+    ChatAwayError,
     ChatPlatform,
     EditRefused,
     MessageNotFound,
@@ -21,7 +22,7 @@ from bot.chat.platform import (
     MissingPermission,
     RateLimited,
 )
-from bot.discord_app.client import DiscordClient
+from bot.discord_app.client import DiscordClient, log_in
 from bot.discord_app.platform import DiscordPlatform
 from bot.discord_app.settings import aim
 from bot.message import Card, Mention, Severity, Status, StatusList, StatusRow, StyledText
@@ -253,6 +254,45 @@ async def test_a_page_of_a_gateway_says_nothing_of_the_message(
     }
     with pytest.raises(RateLimited):
         await asked[method]()
+
+
+BLOCKED = {"message": "You are being blocked from accessing our API temporarily.", "code": 0}
+"""What Discord says to a bot that goes on too fast, without a time: https://github.com/Rapptz/discord.py/issues/5221"""
+
+UNREADABLE = [
+    Fault("", "", 429, BLOCKED, {"Via": "1.1 google"}),
+    Fault("", "", 429, "<html>error code: 1015</html>", {"Via": "1.1 google"}),
+    Fault("", "", 200, "<html>Just a moment...</html>"),
+    Fault("", "", 200, '{"id": "1', content_type="application/json"),
+]
+
+
+@pytest.mark.parametrize("fault", UNREADABLE, ids=["no time", "a page for 429", "a page for 200", "cut short"])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "GET"])
+async def test_an_answer_that_can_not_be_read_is_no_answer(
+    server: DiscordServer, platform: DiscordPlatform, method: str, fault: Fault
+) -> None:
+    message_ref = await platform.post(here(server), working("one"), Ids())
+    server.faults.append(replace(fault, method=method, path="/messages", times=9))
+    asked = {
+        "POST": lambda: platform.post(here(server), working("two"), Ids()),
+        "PATCH": lambda: platform.edit(message_ref, working("two"), Ids()),
+        "GET": lambda: platform.verify(message_ref, working("two"), Ids()),
+    }
+    with pytest.raises(RateLimited) as caught:
+        await asked[method]()
+    assert caught.value.seconds == (60 if fault.status == 429 else 5)
+
+
+@pytest.mark.parametrize("fault", UNREADABLE, ids=["no time", "a page for 429", "a page for 200", "cut short"])
+async def test_a_login_whose_answer_can_not_be_read_may_be_tried_again(server: DiscordServer, fault: Fault) -> None:
+    aim(Environment({"DISCORD_API_URL": server.api}))
+    server.faults.append(replace(fault, method="GET", path="/users/@me$"))
+    async with DiscordClient() as client:
+        with pytest.raises(ChatAwayError):
+            await log_in(client, TOKEN)
+    async with DiscordClient() as client:
+        await log_in(client, TOKEN)
 
 
 async def test_whoever_can_not_be_told_for_a_moment_is_told_later(

@@ -107,7 +107,9 @@ async def test_a_server_that_is_not_there_is_one_sentence_and_so_is_its_removal(
     [
         (403, {"message": "Missing Access", "code": 50001}, "Discord refused the request: Missing Access"),
         (503, "<html>upstream</html>", "Discord can't be reached"),
-        (429, "<html>Cloudflare</html>", "Discord can't be reached"),
+        (200, "<html>Just a moment...</html>", "Discord can't be reached"),
+        (429, "<html>Cloudflare</html>", "Discord refuses requests from this machine for now"),
+        (429, {"message": "You are being blocked", "code": 0}, "Discord refuses requests from this machine for now"),
         (429, {"message": "slow down", "retry_after": 400.0, "global": False}, "a pause of 400 s"),
     ],
 )
@@ -122,6 +124,18 @@ async def test_whatever_discord_refuses_the_doctor_is_one_sentence_or_a_line(
         return
     with pytest.raises(ConfigError, match=sentence):
         await found(server)
+
+
+@pytest.mark.parametrize("status", [400, 429])
+async def test_a_bot_that_has_had_its_commands_of_the_day_hears_that_it_is_so_until_tomorrow(
+    server: DiscordServer, status: int
+) -> None:
+    """Discord has answered so with both: discord/discord-api-docs#6188, discordjs/discord.js#10458."""
+    body = {"message": "Max number of daily application command creates has been reached (200)", "code": 30034}
+    server.faults.append(Fault("PUT", "/commands$", status, body, {"Via": "1.1 google"}))
+    async with a_client(server) as client:
+        with pytest.raises(ConfigError, match="no more new commands from this bot today"):
+            await sync_commands(client, None)
 
 
 async def test_the_doctor_looks_at_every_server(server: DiscordServer) -> None:

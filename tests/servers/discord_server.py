@@ -35,7 +35,7 @@ _VIEW, _SEND, _IN_THREADS = 1 << 10, 1 << 11, 1 << 38
 class Fault:
     """What goes wrong with the next requests of one kind. Without a status the answer is lost after the deed.
 
-    A body that is a text comes as a page, as from a gateway before Discord.
+    A body that is a text comes as a page, as from a gateway before Discord, or as `content_type` says.
     """
 
     method: str
@@ -44,6 +44,7 @@ class Fault:
     body: Payload | str | None = None
     headers: dict[str, str] | None = None
     times: int = 1
+    content_type: str = "text/html"
 
 
 @dataclass
@@ -195,7 +196,9 @@ class DiscordServer(World):
         self.requests.append((request.method, request.path))
         fault = self._fault(request)
         if fault is not None and isinstance(fault.body, str):
-            return web.Response(text=fault.body, status=fault.status, headers=fault.headers, content_type="text/html")
+            return web.Response(
+                text=fault.body, status=fault.status, headers=fault.headers, content_type=fault.content_type
+            )
         if fault is not None and fault.status:
             return _json(fault.body or {"message": "fault", "code": 0}, fault.status, fault.headers)
         is_open = "/interactions/" in request.path or "/webhooks/" in request.path
