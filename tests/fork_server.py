@@ -87,7 +87,8 @@ class Living:
 
     def add(self, number: int, status: int, *, ends_with_caller: bool) -> None:
         self._statuses[number] = status
-        os.write(status, b"%d\n" % number)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(status, b"%d\n" % number)
         if ends_with_caller:
             self._callers[status] = number
             self.poll.register(status, 0)  # An end of its reader is told even so.
@@ -128,13 +129,16 @@ def child_of(control: socket.socket, listener: socket.socket) -> Order | None:
     for source in (control, listener, ended):
         living.poll.register(source, select.POLLIN)
     while True:
-        for descriptor, _ in living.poll.poll():
-            if descriptor == ended:
-                os.read(ended, 4096)
-                living.tell_ends()
-            elif descriptor not in (control.fileno(), listener.fileno()):
-                living.end_with_caller(descriptor)
-            elif taken := _taken(control if descriptor == control.fileno() else listener):
+        ready = {descriptor for descriptor, _ in living.poll.poll()}
+        # These first: what ends or begins in the same round lets their descriptors go, and takes the same numbers anew.
+        for descriptor in ready - {control.fileno(), listener.fileno(), ended}:
+            living.end_with_caller(descriptor)
+        if ended in ready:
+            os.read(ended, 4096)
+            living.tell_ends()
+        for source in (listener, control):
+            taken = _taken(source) if source.fileno() in ready else None
+            if taken is not None:
                 order, descriptors = taken
                 if not _forked(order, descriptors, living):
                     signal.set_wakeup_fd(-1)
@@ -143,7 +147,7 @@ def child_of(control: socket.socket, listener: socket.socket) -> Order | None:
                         os.close(each)
                     _settle(order, descriptors)
                     return order
-            elif descriptor == control.fileno():
+            elif source is control and control.fileno() in ready:
                 return None
 
 

@@ -205,15 +205,16 @@ os._exit(status)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The fork server: the way to it, and the command that goes another."""
+    """The fork server: the way to it, the address of another, and the command that goes that one."""
 
+    process: "subprocess.Popen[bytes]"
     control: socket.socket
+    address: Path
     launcher: str
 
 
-@functools.cache
-def _server() -> Server:
-    """The server of this process, which ends with it. Orders may be given while it still imports: it takes them later."""
+def fork_server() -> Server:
+    """A server, which ends with this process. Orders may be given while it still imports: it takes them later."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     folder = Path(tempfile.mkdtemp(prefix="fork-server-"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -242,4 +243,7 @@ def _server() -> Server:
         shutil.rmtree(folder, ignore_errors=True)
 
     session_end.callback(end)
-    return Server(ours, str(launcher))
+    return Server(process, ours, folder / "orders", str(launcher))
+
+
+_server = functools.cache(fork_server)

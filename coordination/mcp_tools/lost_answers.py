@@ -51,7 +51,7 @@ _STATUSES = (
     rf"\b(?:HTTP|status(?:[ _]?code)?|error|code)[\"']?(?:[ :=/]{{1,3}}| code[ :]{{1,2}})(?:1\.1 )?[\"']?{_STATUS}",
     rf"\b(?:returned|got|received) (?:an? )?(?:HTTP )?{_STATUS}|\b{_STATUS} (?:Server Error|Internal)",
     r"\b(?:internal|fatal|server)_error\b",
-    r"\b(?:StatusCode\.|code = )(?:UNAVAILABLE|DEADLINE_?EXCEEDED|CANCELL?ED|INTERNAL|UNKNOWN)\b",
+    r"\b(?:StatusCode\.|code = )(?:UNAVAILABLE|DEADLINE_?EXCEEDED|CANCEL(?:L)?ED|INTERNAL|UNKNOWN)\b",
     r"\b(?:1 CANCELLED|2 UNKNOWN|4 DEADLINE_EXCEEDED|13 INTERNAL|14 UNAVAILABLE):",
 )
 _LOST = re.compile("|".join((*_CONNECTION, *_TIME, *_ENDED, *_STATUSES)), re.IGNORECASE)

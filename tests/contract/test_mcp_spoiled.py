@@ -114,7 +114,9 @@ async def test_an_error_that_does_not_say_whether_the_call_was_refused_leaves_th
 ) -> None:
     """As bridges write it whose server died, servers that are stopped in the middle of a call, and SDKs that hide reasons."""
     async with saying(tmp_path, wire, call) as spec:
-        with pytest.raises(CallOutcomeUnknownError, match="The MCP server world reports an error .* may have been carried out") as caught:
+        with pytest.raises(
+            CallOutcomeUnknownError, match=r"The MCP server world reports an error .* may have been carried out"
+        ) as caught:
             await approving(hub, [spec]).call(WRITE, "key")
         await hub.aclose()
     assert caught.value.may_go_on
