@@ -1097,7 +1097,7 @@ def _fails(folder: Path, suite: str, *, profile: str = "hunt") -> bool:
         "pytest", *arguments, environ=environment, folder=folder, forgets=("bot", "coordination", "tests")
     ) as run:
         try:
-            said = "".join(run.communicate(timeout=120))
+            said = "".join(run.communicate(timeout=600))
         finally:
             run.kill()
     assert (run.wait(), "1 failed" in said) in ((0, False), (1, True)), said
