@@ -1,12 +1,15 @@
 """Reading runs, the same in every front end: find a run, show it, read its log."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.cards.run_view import RunView, view_of
 from bot.cards.text import one_line
 from bot.i18n import catalog
+from coordination.authorization import judge_plan
 from coordination.domain.plan import Plan
-from coordination.domain.states import AwaitingDecision
+from coordination.domain.policy import Person, RunAction
+from coordination.domain.states import AwaitingDecision, RunState
 from coordination.domain.transitions import Recorded
 from coordination.errors import RefusedError, RunNotFoundError
 from coordination.ports import RunLog
@@ -39,6 +42,13 @@ async def seen_run(log: RunLog, coordinator: Coordinator, run: str) -> tuple[Run
     if view is None:
         raise RunNotFoundError(run)
     return view, records
+
+
+def may_break_glass(state: RunState, by: Person, now: datetime) -> bool:
+    """Whether a plan waits that this person may approve alone in an emergency."""
+    if not isinstance(state, AwaitingDecision):
+        return False
+    return judge_plan(state, state.plan.digest, by, RunAction.BREAK_GLASS, now) is None
 
 
 def waiting_plan(view: RunView) -> Plan | None:

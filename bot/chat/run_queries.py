@@ -41,7 +41,7 @@ from bot.message import (
     StyledText,
     Timestamp,
 )
-from bot.run_lookup import seen_run
+from bot.run_lookup import may_break_glass, seen_run
 from coordination.authorization import judge_plan, judge_shaping
 from coordination.domain import states as s
 from coordination.domain.plan import short
@@ -166,12 +166,27 @@ class RunQueries:
         mine = request.is_mine or not place.channel
         states = WAITING if request.is_waiting else ()
         channel, requester = ("", by.id) if mine else (place.channel, "")
-        found = await self.store.list_runs(
-            by.tenant, channel=channel, requester=requester, states=states, limit=_LISTED
-        )
-        heading = catalog.rich("runs.mine" if mine else "runs.here")
-        card = list_card(heading, await self._lines(found), empty=catalog.text("runs.none"))
+        key, none = "runs.mine" if mine else "runs.here", "runs.none"
+        if request.is_break_glass:
+            key, none = "home.break_glass", "runs.no_break_glass"
+            found = await self._for_break_glass(by, place)
+        else:
+            found = await self.store.list_runs(
+                by.tenant, channel=channel, requester=requester, states=states, limit=_LISTED
+            )
+        card = list_card(catalog.rich(key), await self._lines(found, by), empty=catalog.text(none))
         return Private(card, tuple(each.run for each in found))
+
+    async def _for_break_glass(self, by: Person, place: ChannelRef) -> Sequence[RunListItem]:
+        """Plans that this person may approve alone in an emergency; of what is in a private thread only whoever is in it hears."""
+        found = await self.store.list_runs(by.tenant, states=WAITING, limit=_LOOKED_THROUGH)
+        seen = [each for each in found if each.channel == place.channel or not _place_of(each).is_private_thread]
+        return [each for each in seen if await self._may_break_glass(each, by)][:_LISTED]
+
+    async def _may_break_glass(self, run: RunListItem, by: Person) -> bool:
+        if run.state != AwaitingDecision.kind:
+            return False
+        return may_break_glass(await self.coordinator.state(run.run, run.tenant), by, self.clock.now())
 
     async def _show(self, card: CardRecord) -> Reply:
         """How a run stands, and who did what in which round."""
@@ -267,7 +282,7 @@ class RunQueries:
             is_named = any(not each.is_open and each.names(by) for each in policy.places)
             if is_named and policy.counts(by, state.approvals) and not is_own:
                 theirs.append(each)
-            elif judge_plan(state, state.plan.digest, by, RunAction.BREAK_GLASS, now) is None:
+            elif may_break_glass(state, by, now):
                 alone.append(each)
         return theirs[:_LISTED], alone[:_LISTED]
 
@@ -293,13 +308,16 @@ class RunQueries:
         body = tuple(lines) or (catalog.rich(empty),)
         return Paragraph(lines=((StyledText(catalog.text(heading), "bold"),), *body))
 
-    async def _lines(self, runs: Sequence[RunListItem]) -> list[RichText]:
-        return await asyncio.gather(*(self._line(each) for each in runs))
+    async def _lines(self, runs: Sequence[RunListItem], by: Person | None = None) -> list[RichText]:
+        """A line for each run, with what `by` may do about it in an emergency."""
+        return await asyncio.gather(*(self._line(each, by) for each in runs))
 
-    async def _line(self, run: RunListItem) -> RichText:
+    async def _line(self, run: RunListItem, by: Person | None) -> RichText:
+        may_alone = by is not None and await self._may_break_glass(run, by)
         parts: list[RichText] = [
             (StyledText(run.run, "bold"),),
             catalog.rich(f"state.{run.state}"),
+            catalog.rich("runs.break_glass") if may_alone else (),
             catalog.rich("card.title", prompt=one_line(run.prompt, _PROMPT)),
             catalog.rich("card.asked_by", who=Mention(run.requester, one_line(run.requester_name, 60))),
             (Timestamp(run.asked_at),),
@@ -322,8 +340,11 @@ class RunQueries:
         chat = self.links.get(run.platform)
         if chat is None or not run.message:
             return ""
-        place = ChannelRef(platform=run.platform, tenant=run.tenant, channel=run.channel, thread=run.thread)
-        return await chat.link_to(MessageRef(place=place, message=run.message))
+        return await chat.link_to(MessageRef(place=_place_of(run), message=run.message))
+
+
+def _place_of(run: RunListItem | CardRecord) -> ChannelRef:
+    return ChannelRef(platform=run.platform, tenant=run.tenant, channel=run.channel, thread=run.thread)
 
 
 _HOME = "home:"

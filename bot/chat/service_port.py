@@ -95,10 +95,11 @@ class SubmitText:
 
 @dataclass(frozen=True, kw_only=True)
 class ListRuns:
-    """The newest runs here, or this person's."""
+    """The newest runs here, or this person's, or those whose plan they may approve alone in an emergency, wherever that is."""
 
     is_mine: bool = False
     is_waiting: bool = False
+    is_break_glass: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -282,10 +282,16 @@ class RunCommands(app_commands.Group):
         self._chat_service = chat_service
 
     @app_commands.command(name="list", description=localized("discord.cmd.list"))
-    @app_commands.describe(mine=localized("discord.cmd.mine"), waiting=localized("discord.cmd.waiting"))
-    async def list_runs(self, interaction: AnyInteraction, mine: bool = False, waiting: bool = False) -> None:
+    @app_commands.describe(
+        mine=localized("discord.cmd.mine"),
+        waiting=localized("discord.cmd.waiting"),
+        break_glass=localized("discord.cmd.break_glass"),
+    )
+    async def list_runs(
+        self, interaction: AnyInteraction, *, mine: bool = False, waiting: bool = False, break_glass: bool = False
+    ) -> None:
         """The newest runs here."""
-        await self._answer(interaction, ListRuns(is_mine=mine, is_waiting=waiting))
+        await self._answer(interaction, ListRuns(is_mine=mine, is_waiting=waiting, is_break_glass=break_glass))
 
     @app_commands.command(name="show", description=localized("discord.cmd.show"))
     @app_commands.describe(run=localized("discord.cmd.run"))

@@ -371,11 +371,13 @@ def _show(
 @app.command("history", help=_help("help.history"))
 @reported
 def _history(
-    *, limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help=_help("help.limit"))] = 20
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help=_help("help.limit"))] = 20,
+    break_glass: Annotated[bool, typer.Option("--break-glass", help=_help("help.history_break_glass"))] = False,
 ) -> int:
     from bot.terminal import query_commands
 
-    return query_commands.history(_context, limit=limit)
+    return query_commands.history(_context, limit=limit, is_break_glass=break_glass)
 
 
 @app.command("spend", help=_help("help.spend"))

@@ -1,23 +1,28 @@
 """The commands that only read: they start nothing and change nothing."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.text import Text
 
+from bot.application import Application
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView, next_view
 from bot.cards.text import one_line, visible
 from bot.i18n import catalog
 from bot.log_access import open_reading
-from bot.machine import PAGES
+from bot.machine import PAGES, console_person
 from bot.message import Timestamp
-from bot.run_lookup import named_run, seen_run
+from bot.run_lookup import may_break_glass, named_run, seen_run
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit, exit_of, how_to_go_on
 from bot.terminal.output import Renderer, plain_table, timestamp_text
 from bot.terminal.screen import LineScreen, console_on
+from coordination.domain.states import AwaitingDecision
 from coordination.ports import RunSummary
+
+_MOST_LOOKED_THROUGH = 1_000
 
 
 def docs(context: CliContext, page: str) -> Exit:
@@ -70,15 +75,17 @@ def show(context: CliContext, name: str, *, with_timeline: bool) -> Exit:
     return asyncio.run(look())
 
 
-def history(context: CliContext, *, limit: int) -> Exit:
-    """The newest runs."""
+def history(context: CliContext, *, limit: int, is_break_glass: bool = False) -> Exit:
+    """The newest runs; with `is_break_glass` those whose plan this account may approve alone in an emergency."""
 
     async def look() -> Exit:
         async with open_reading(context.environment.database_url(), context.parts()) as application:
-            summaries = await application.log.runs(limit=limit)
+            summaries = await application.log.runs(limit=_MOST_LOOKED_THROUGH if is_break_glass else limit)
+            alone = await _for_break_glass(application, summaries)
+            summaries = [each for each in summaries if each.run in alone or not is_break_glass][:limit]
             now = application.clock.now()
         if not summaries:
-            context.print_line(catalog.text("history.empty"))
+            context.print_line(catalog.text("runs.no_break_glass" if is_break_glass else "history.empty"))
             return Exit.DONE
         table = plain_table(
             *(catalog.text(f"history.{column}") for column in ("run", "state", "asked", "by", "prompt"))
@@ -88,11 +95,19 @@ def history(context: CliContext, *, limit: int) -> Exit:
         table.columns[-1].overflow = "ellipsis"
         table.columns[-1].no_wrap = True
         for each in summaries:
-            table.add_row(*_row(each, now))
+            table.add_row(*_row(each, now, is_break_glass=each.run in alone))
         console_on(context.stdout).print(table)
         return Exit.DONE
 
     return asyncio.run(look())
+
+
+async def _for_break_glass(application: Application, summaries: Sequence[RunSummary]) -> frozenset[str]:
+    """The runs among these whose plan this account may approve alone in an emergency."""
+    person, now = console_person(), application.clock.now()
+    waiting = [each.run for each in summaries if each.state == AwaitingDecision.kind and each.tenant == person.tenant]
+    states = [(run, await application.coordinator.state(run)) for run in waiting]
+    return frozenset(run for run, state in states if may_break_glass(state, person, now))
 
 
 def print_card(context: CliContext, view: RunView, now: datetime) -> None:
@@ -107,12 +122,13 @@ def _advise(context: CliContext, view: RunView) -> None:
         context.print_line(advice)
 
 
-def _row(summary: RunSummary, now: datetime) -> tuple[Text, ...]:
+def _row(summary: RunSummary, now: datetime, *, is_break_glass: bool) -> tuple[Text, ...]:
     state = catalog.text(f"state.{summary.state}")
+    mark = f" · {catalog.text('runs.break_glass')}" if is_break_glass else ""
     asked = timestamp_text(Timestamp(summary.started_at), now)
     return (
         Text(visible(summary.run), "bold"),
-        Text(state),
+        Text(f"{state}{mark}"),
         Text(asked, "bright_black"),
         Text(one_line(summary.requester, 20)),
         Text(one_line(summary.prompt, 200)),

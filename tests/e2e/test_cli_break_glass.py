@@ -45,6 +45,18 @@ def test_one_person_with_a_reason_runs_what_takes_two_and_every_record_says_so(p
     assert program.run("audit", "verify").status == 0
 
 
+def test_history_marks_the_plans_on_which_this_account_may_use_it_and_lists_nothing_else_where_it_is_asked_to(
+    program: Program,
+) -> None:
+    barred, run = planned(program, more=""), planned(program)
+    rows = program.run("history").out.splitlines()
+    assert [("break-glass" in row) for name in (run, barred) for row in rows if name in row] == [True, False]
+    only = program.run("history", "--break-glass").out
+    assert (run in only, barred in only) == (True, False)
+    assert program.run("approve", run, "--break-glass", "The site is down.").status == 0
+    assert "There is no plan on which" in program.run("history", "--break-glass").out
+
+
 def test_whoever_asked_may_not_unless_the_configuration_says_so(program: Program) -> None:
     run = planned(program, more="")
     refused = program.run("approve", run, "--break-glass", "The site is down.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.platform import ChannelRef
-from bot.chat.service_port import AskForText, Pages, PressButton, ShowPlan, SubmitText
+from bot.chat.service_port import AskForText, ListRuns, Pages, PressButton, ShowPlan, SubmitText
 from bot.message import Action
 from coordination.domain import states as s
 from coordination.domain.break_glass import LONGEST_REASON
@@ -113,6 +113,32 @@ async def test_the_requester_may_where_the_configuration_says_so(harness: ChatSe
     button = (await harness.shown(run))[Action.BREAK_GLASS]
     assert (await broken(harness, button, replace(REQUESTER, roles=("on-call",)))).private is None
     assert isinstance(await harness.people.state(run), s.Executing)
+
+
+async def test_lists_mark_the_plans_on_which_whoever_asks_may_use_it_and_one_has_nothing_else(
+    harness: ChatServiceHarness,
+) -> None:
+    run = await harness.ask("Restart the site")
+    other = await harness.ask("Post the menu")
+    await harness.people.reject(other, (await harness.people.state(other)).plan.digest, REQUESTER, "")  # type: ignore[union-attr]  # it waits
+    for by, is_marked in ((EVE, True), (ALICE, False), (MALLORY, False), (REQUESTER, False)):
+        for mine in (False, True):
+            listed = texts(await harness.runs(by, GENERAL, mine=mine))
+            assert ("you can use break-glass" in listed) == (is_marked and not mine), (by, mine)
+        only = texts(await harness.say(ListRuns(is_break_glass=True), by, GENERAL))
+        assert ("Restart the site" in only) == is_marked
+        assert "Post the menu" not in only
+    elsewhere = replace(GENERAL, channel="random")
+    assert run in texts(await harness.say(ListRuns(is_break_glass=True), EVE, elsewhere)), "it is of all channels"
+    await harness.people.reject(run, (await harness.people.state(run)).plan.digest, REQUESTER, "")  # type: ignore[union-attr]  # it waits
+    assert "There is no plan on which" in texts(await harness.say(ListRuns(is_break_glass=True), EVE, GENERAL))
+
+
+async def test_what_is_in_a_private_thread_is_listed_only_there(harness: ChatServiceHarness) -> None:
+    hidden = replace(GENERAL, channel="t-9", thread="t-9", within=GENERAL.channel)
+    run = await harness.ask("Restart the site", place=hidden)
+    for place, is_listed in ((GENERAL, False), (HOME, False), (hidden, True)):
+        assert (run in texts(await harness.say(ListRuns(is_break_glass=True), EVE, place))) == is_listed
 
 
 async def decided_at_home(harness: ChatServiceHarness, by: Person, run: str) -> dict[Action, str]:
