@@ -1,17 +1,20 @@
 """Comparisons of a rule's condition: what each says of one value in a call's arguments.
 
 Each says yes, no, or that it can't be judged: None. No is said only of a value that is another one to any program. A value of
-another kind, and one that differs only in letter case, spaces or Unicode form, may be the same to the server that gets it.
+another kind, and one that differs only in letter case, spaces, accents or Unicode form, or in how a number is written, may be
+the same to the server that gets it. Yes is said only of a value that no program reads as another one.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from math import inf
 from typing import Literal, TypeAlias, TypeGuard
 
-from coordination.domain.canonical_json import Json
+from coordination.domain.canonical_json import Json, canonical
 
 Operator: TypeAlias = Literal[
     "equals",
@@ -30,31 +33,46 @@ Operator: TypeAlias = Literal[
 ]
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([A-Za-z0-9.-]+)(?::\d{1,5})?(?:/[!-~]*|[?#][!-?A-\[\]-~]*)?")
-_MAILBOX = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
-_NO_PLAIN_PATH = re.compile(r"\\|%|^~|//|[. ](?:/|\Z)")
+_MAILBOX = re.compile(r"(?!-)[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+_NO_PLAIN_PATH = re.compile(
+    r"\\|%|^~|//|[. ](?:/|\Z)|(?:^|/)\.[*?\[]"
+    r"|~\d|::|:\$"  # short names and streams on Windows' disks
+    r"|^/proc/(?:[^/]+/)+(?:root|cwd|fd|map_files)(?:/|\Z)"
+)
+_WILD = frozenset("*?[{")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*")
 _DOTTED_QUAD = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.|\Z)){4}(?<!\.)")
 _QUAD_PATTERN = re.compile(r"[\d.*?]*\d[\d.*?]*")
 _HOST_PATTERN = re.compile(r"(?!\.)[A-Za-z0-9.*?-]+")
+_LABEL = re.compile(r"(?!-)[a-z0-9-]+(?<!-)")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+_NUMBER = re.compile(r"[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:e[+-]?\d{1,4})?")
+_BASED = re.compile(r"[+-]?0(?:x[\da-f_]+|o[0-7_]+|b[01_]+)")
 _EMAIL_PATTERN = re.compile(r"[A-Za-z0-9._+*?-]+@(?!\.)[A-Za-z0-9.*?-]+")
 
-_NO_HOST = frozenset(
-    {
-        "about",
-        "blob",
-        "chrome",
-        "data",
-        "file",
-        "filesystem",
-        "jar",
-        "javascript",
-        "resource",
-        "vbscript",
-        "view-source",
-    }
+_HOST_SCHEMES = frozenset(
+    [
+        "http",
+        "https",
+        "ws",
+        "wss",
+        "ftp",
+        "ftps",
+        "sftp",
+        "ssh",
+        "git",
+        "git+http",
+        "git+https",
+        "git+ssh",
+        "ldap",
+        "ldaps",
+    ]
 )
-"""Schemes under which programs ignore what stands in the place of a host."""
+"""Schemes under which what stands in the place of a host is where every program goes.
+
+Under others programs ignore it (`file:`), look up another one (`mongodb+srv:`), or take one from the query (`postgresql:`).
+"""
 
 _SHORT = 200
 
@@ -93,17 +111,27 @@ def is_list(value: Json) -> TypeGuard[Sequence[Json]]:
 
 def reads_as(text: str) -> str:
     """What is left of a text where letter case, spaces, Unicode forms and characters that nobody sees do not count."""
-    return _short_reads_as(text) if len(text) <= _SHORT else _reads_as(text)
+    return _short_reads_as(text) if len(text) <= _SHORT else _long_reads_as(text)
 
 
 def _reads_as(text: str) -> str:
     if not text.isascii():
-        visible = (each for each in unicodedata.normalize("NFKC", text) if unicodedata.category(each) != "Cf")
-        text = unicodedata.normalize("NFKC", "".join(visible).casefold())
-    return " ".join(text.casefold().split())
+        # Databases take an accented letter for a plain one, and i without a dot is I in upper case.
+        text = unicodedata.normalize("NFKC", text).upper().casefold()
+        text = "".join(
+            each for each in unicodedata.normalize("NFKD", text) if unicodedata.category(each) not in _UNSEEN
+        )
+    return " ".join(_CONTROL.sub("", text).casefold().split())
 
 
+_UNSEEN = frozenset({"Cf", "Mn", "Me"})
 _short_reads_as = lru_cache(maxsize=10_000)(_reads_as)
+_long_reads_as = lru_cache(maxsize=8)(_reads_as)
+
+
+def name_reads_as(name: str) -> str:
+    """What is left of an argument's name for programs that take `channelId` and `channel_id` for one."""
+    return reads_as(name).replace("_", "").replace("-", "").replace(" ", "")
 
 
 def can_match(operator: Operator, pattern: str) -> bool:
@@ -129,14 +157,46 @@ def _equals(value: Json, other: Json) -> bool | None:
     if _kind(value) != _kind(other):
         return None
     if isinstance(value, str) and isinstance(other, str):
-        return None if reads_as(value) == reads_as(other) else False
+        return None if _is_alike(value, other) else False
     if isinstance(value, Mapping) and isinstance(other, Mapping):
-        if value.keys() == other.keys():
-            return all_of(_equals(value[key], other[key]) for key in value)
-        return None if {*map(reads_as, value)} == {*map(reads_as, other)} else False
+        return _is_same_mapping(value, other)
     if is_list(value) and is_list(other):
-        return all_of(map(_equals, value, other)) if len(value) == len(other) else False
+        return _is_same_list(value, other)
     return None if not isinstance(value, bool) and _is_same_double(value, other) else False
+
+
+def _is_alike(text: str, other: str) -> bool:
+    """Whether two texts are one to some program; to one in C, a text ends at its first null character."""
+    number = _number_in(text)
+    return (
+        reads_as(text) == reads_as(other)
+        or (number is not None and number == _number_in(other))
+        or any("\0" in each for each in (text, other))
+    )
+
+
+def _number_in(text: str) -> Decimal | None:
+    """The number that programs may read in a text; None: it is none."""
+    plain = reads_as(text) if len(text) <= _SHORT else ""
+    if _NUMBER.fullmatch(plain):
+        return Decimal(plain.replace("_", ""))
+    return Decimal(int(plain.replace("_", ""), 0)) if _BASED.fullmatch(plain) and plain[-1] != "_" else None
+
+
+def _is_same_mapping(value: Mapping[str, Json], other: Mapping[str, Json]) -> bool | None:
+    """What one of them has more, a program may ignore or have as its default."""
+    common = value.keys() & other.keys()
+    told = all_of(_equals(value[key], other[key]) for key in common)
+    if told is False or value.keys() == other.keys():
+        return told
+    alike = {*map(name_reads_as, value)} & {*map(name_reads_as, other)}
+    return False if value and other and not alike else None
+
+
+def _is_same_list(value: Sequence[Json], other: Sequence[Json]) -> bool | None:
+    """The order of its elements, and how often they are there, may not matter."""
+    told = all_of(map(_equals, value, other)) if len(value) == len(other) else False
+    return None if told is False and {*map(canonical, value)} == {*map(canonical, other)} else told
 
 
 def _kind(value: Json) -> str:
@@ -169,7 +229,7 @@ def _in(value: Json, wanted: Json) -> bool | None:
 
 def _matches(value: Json, patterns: Json) -> bool | None:
     """By `*` and `?` as in `match`."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         return None
     wanted = _texts(patterns)
     if _is_like(value, wanted):
@@ -186,7 +246,7 @@ def _texts(value: Json) -> list[str]:
     return [each for each in (value if is_list(value) else [value]) if isinstance(each, str)]
 
 
-def _like_one_of(operator: Operator, patterns: Json, fits: Callable[[str], bool]) -> bool | None:
+def _like_one_of(operator: Operator, patterns: Json, fits: Callable[[str], bool | None]) -> bool | None:
     """Whether one of the patterns fits. Of a pattern that nothing could match, nobody knows what it was meant to."""
     return any_of(fits(each) if can_match(operator, each) else None for each in _texts(patterns))
 
@@ -195,9 +255,18 @@ def _compared(test: Callable[[float, float], bool]) -> Callable[[Json, Json], bo
     def compare(value: Json, limit: Json) -> bool | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not isinstance(limit, int | float):
             return None
-        return test(value, limit)
+        told = test(value, limit)
+        return told if test(_as_double(value), limit) is told else None
 
     return compare
+
+
+def _as_double(value: float) -> float:
+    """What programs make of a number that have only doubles."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
 
 
 def _longest(value: Json, limit: Json) -> bool | None:
@@ -209,23 +278,27 @@ def _longest(value: Json, limit: Json) -> bool | None:
 def _host(value: Json, patterns: Json) -> bool | None:
     """Of an address without anything that two programs might read in two ways, such as a name before an `@`."""
     found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
-    host = None if found is None or found[1].lower() in _NO_HOST else _plain_host(found[2])
+    host = _plain_host(found[2]) if found is not None and found[1].lower() in _HOST_SCHEMES else None
     if host is None:
         return None
     return _like_one_of("host", patterns, lambda each: _is_host(host, each.lower().removesuffix(".")))
 
 
-def _is_host(host: str, pattern: str) -> bool:
+def _is_host(host: str, pattern: str) -> bool | None:
     """Whether a host is one of these. A pattern of numbers means addresses: `10.*` does not mean `10.example.com`."""
-    is_of_numbers = _QUAD_PATTERN.fullmatch(pattern) is not None
-    return _is_like(host, [pattern]) and (not is_of_numbers or _DOTTED_QUAD.fullmatch(host) is not None)
+    if _is_like(host, [pattern]):
+        return _QUAD_PATTERN.fullmatch(pattern) is None or _DOTTED_QUAD.fullmatch(host) is not None
+    is_this_machine = host == "localhost" or host.endswith(".localhost")
+    return None if is_this_machine and _QUAD_PATTERN.fullmatch(pattern) else False
 
 
 def _plain_host(host: str) -> str | None:
     """A host in the one way to write it; None: it may be another one to another program, such as 127.1 or 2130706433."""
     plain = host.lower().removesuffix(".")  # With the dot it is the same host.
     labels = plain.split(".")
-    if "" in labels or (_NUMERIC_LABEL.fullmatch(labels[-1]) and not _DOTTED_QUAD.fullmatch(plain)):
+    if not all(map(_LABEL.fullmatch, labels)) or (
+        _NUMERIC_LABEL.fullmatch(labels[-1]) and not _DOTTED_QUAD.fullmatch(plain)
+    ):
         return None
     return plain
 
@@ -235,7 +308,18 @@ def _email(value: Json, patterns: Json) -> bool | None:
     if not isinstance(value, str) or not _MAILBOX.fullmatch(value):
         return None
     plain = value.lower().removesuffix(".")
-    return _like_one_of("email", patterns, lambda each: _is_like(plain, [each.lower().removesuffix(".")]))
+
+    def fits(pattern: str) -> bool | None:
+        pattern = pattern.lower().removesuffix(".")
+        return True if _is_like(plain, [pattern]) else None if _is_like(_mailbox(plain), [_mailbox(pattern)]) else False
+
+    return _like_one_of("email", patterns, fits)
+
+
+def _mailbox(address: str) -> str:
+    """Where providers deliver that ignore dots, and what follows a plus."""
+    name, _, domain = address.partition("@")
+    return f"{name.partition('+')[0].replace('.', '')}@{domain}"
 
 
 def _folder(value: Json, folders: Json) -> bool | None:
@@ -251,7 +335,7 @@ def _folder(value: Json, folders: Json) -> bool | None:
             return None
         if _is_below(value, folder):
             return True
-        return None if _is_below(_folded(value), _folded(folder)) else False
+        return None if _is_below(_folded(value), _folded(folder)) or not _WILD.isdisjoint(value) else False
 
     return any_of(map(is_in, _texts(folders)))
 

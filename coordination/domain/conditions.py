@@ -13,7 +13,7 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from coordination.domain.canonical_json import Json
-from coordination.domain.comparisons import COMPARISONS, Operator, all_of, any_of, is_equal, is_list, reads_as
+from coordination.domain.comparisons import COMPARISONS, Operator, all_of, any_of, is_equal, is_list, name_reads_as
 from coordination.domain.policy import Person
 
 SUBJECTS = ("requester.user", "requester.role", "place", "time")
@@ -23,6 +23,9 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 MAX_PATH = 200
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d{1,6})\]|\[(\*)\]|\['([^'\]]+)'\]")
+
+_PARENT = "__proto__"
+"""A name under which programs in JavaScript may find values for every other."""
 
 _Step: TypeAlias = "str | int | None"
 """A key, a place in a list, or None for each element of a list."""
@@ -142,7 +145,7 @@ def at_path(value: Json, steps: Sequence[_Step]) -> Iterator[Found | None]:
 
 
 def is_misread(arguments: Json, path: str) -> bool:
-    """Whether a program that reads keys in any letter case may find another value at a path than one that does not."""
+    """Whether a program that is less strict about keys may find another value at a path than one that is strict."""
     return _is_misread(arguments, steps_of(path) or ())
 
 
@@ -151,7 +154,8 @@ def _is_misread(value: Json, steps: Sequence[_Step]) -> bool:
         return False
     step, rest = steps[0], steps[1:]
     if isinstance(step, str) and isinstance(value, Mapping):
-        meant = [each for each in value if each == step or reads_as(each) == reads_as(step)]
+        alike = name_reads_as(step)
+        meant = [each for each in value if each in (step, _PARENT) or name_reads_as(each) == alike]
         return any(each != step for each in meant) or (step in value and _is_misread(value[step], rest))
     if step is None and is_list(value):
         return any(_is_misread(each, rest) for each in value)
@@ -160,7 +164,9 @@ def _is_misread(value: Json, steps: Sequence[_Step]) -> bool:
 
 def _has_twins(value: Json) -> bool:
     if isinstance(value, Mapping):
-        return len({*map(reads_as, value)}) < len(value) or any(map(_has_twins, value.values()))
+        return (
+            len({*map(name_reads_as, value)}) < len(value) or _PARENT in value or any(map(_has_twins, value.values()))
+        )
     return is_list(value) and any(map(_has_twins, value))
 
 

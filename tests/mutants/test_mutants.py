@@ -813,8 +813,8 @@ MUTANTS = [
     Mutant(
         "a path above a folder is in it",
         "domain/comparisons.py",
-        'r"\\\\|%|^~|//|[. ](?:/|\\Z)"',
-        'r"\\\\|%|^~|//"',
+        'r"\\\\|%|^~|//|[. ](?:/|\\Z)|',
+        'r"\\\\|%|^~|//|',
         (CONDITIONS,),
     ),
     Mutant(

@@ -3,6 +3,8 @@
 Whatever the rule, such a value is never taken for one that is surely meant, or surely not: the stricter outcome follows.
 """
 
+import time
+
 import pytest
 
 from coordination.config import parse
@@ -22,6 +24,12 @@ DISGUISES: list[Json] = [
     "prod\n",
     "pr\u200bod",
     "\uff50\uff52\uff4f\uff44",
+    "pr\u00f6d",
+    "pr\u0585d\u0308".replace("\u0585", "o"),
+    "prod\0",
+    "prod\0.txt",
+    "pr\bod",
+    "prod\ufe0f",
     ["prod"],
     {"name": "prod"},
     None,
@@ -51,6 +59,18 @@ def test_a_text_in_disguise_cannot_be_judged(operator: Operator, wanted: Json, v
         ({"a": "x"}, {"a": "X"}),
         (["x"], ["X"]),
         (["x"], "x"),
+        ("100", "0100"),
+        ("100", "+100"),
+        ("100", "1e2"),
+        ("100", "100.0"),
+        ("100", "0x64"),
+        ("m\u0131ke", "mike"),
+        (["a", "b"], ["b", "a"]),
+        (["a"], ["a", "a"]),
+        ({"a": 1}, {"a": 1, "b": None}),
+        ({"a": 1}, {"a": 1, "more": 2}),
+        ({"a": 1, "b": False}, {"a": 1}),
+        ({"a": 1}, {}),
     ],
     ids=repr,
 )
@@ -67,11 +87,16 @@ def test_a_value_that_some_programs_take_for_another_cannot_be_judged(wanted: Js
         ("a", "b"),
         ({"a": 1}, {"a": 2}),
         ({"a": 1}, {"b": 1}),
+        ({"a": 1, "b": 1}, {"a": 2}),
         ([1], [1, 2]),
+        ("123456789012345678", "123456789012345679"),
+        ("100", "1000"),
+        ("v1.0", "v1.00"),
+        ("1e5", "1e50"),
         (10**400, 10**400 + 1),
         (True, False),
     ],
-    ids=["number", "text", "mapping", "keys", "list", "beyond any double", "flag"],
+    ids=repr,
 )
 def test_a_value_that_is_another_to_every_program_is_told_apart(wanted: Json, value: Json) -> None:
     assert holds("equals", wanted, value) is False
@@ -109,6 +134,13 @@ tools: [{match: bank.pay, when: {$.to: [NO, 0123, SE]}, effect: deny}]
         "//127.0.0.1/",
         "file://127.0.0.1/etc/passwd",
         "javascript://127.0.0.1/%0aalert(1)",
+        "postgresql://127.0.0.1/db?host=evil.example",
+        "jdbc+x://127.0.0.1/",
+        "phar://127.0.0.1/a",
+        "intent://127.0.0.1/#Intent;scheme=http;end",
+        "mongodb+srv://127.0.0.1/",
+        "ssh://-oProxyCommand.example.com/",
+        "ssh://example-.com/",
     ],
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "example.com"])
@@ -119,6 +151,13 @@ def test_a_host_that_programs_read_in_two_ways_cannot_be_judged(address: str, ho
 def test_a_host_is_read_up_to_the_first_slash() -> None:
     for rest in ("", "/", "/@evil.example", "/#@evil.example", "?q=1", "#top", ":8443/x"):
         assert holds("host", "example.com", f"https://example.com{rest}") is True
+
+
+def test_the_name_that_every_machine_has_for_itself_may_be_one_of_its_addresses() -> None:
+    for address in ("http://localhost:8080/", "http://LocalHost/", "http://a.localhost/"):
+        assert holds("host", ["127.*", "10.*"], address) is None
+        assert holds("host", "example.com", address) is False
+    assert holds("host", "localhost", "http://localhost/") is True
 
 
 def test_a_pattern_of_numbers_means_no_name() -> None:
@@ -140,6 +179,14 @@ def test_a_pattern_of_numbers_means_no_name() -> None:
         "\\\\srv\\app",
         "file:///srv/app/key",
         "/srv/./app",
+        "/srv/ap?/key",
+        "/s*/app/key",
+        "/{srv,x}/app/key",
+        "/SRV~1/app/key",
+        "/srv::$INDEX_ALLOCATION/app/key",
+        "/srv:$I30:$INDEX_ALLOCATION/app",
+        "/proc/self/root/srv/app/key",
+        "/proc/1/task/1/cwd/app",
         "",
     ],
 )
@@ -158,6 +205,7 @@ def test_a_path_that_may_lead_into_a_folder_cannot_be_judged(path: str) -> None:
         "eve%evil.example@example.com",
         "evil.example!eve@example.com",
         "ann@ex\u0430mple.com",
+        "-oQ@example.com",
         ["ann@example.com"],
     ],
     ids=repr,
@@ -173,6 +221,9 @@ def test_more_than_one_plain_mail_address_cannot_be_judged(address: Json) -> Non
         {"Amount": 9000},
         {"amount": 5, "amount ": 9000},
         {"amount": 5, "\uff41mount": 9000},
+        {"amount": 5, "a_mount": 9000},
+        {"a-Mount": 9000},
+        {"__proto__": {"amount": 9000}},
     ],
     ids=repr,
 )
@@ -205,3 +256,44 @@ def test_a_rule_about_each_element_is_not_escaped_by_one_more_element(others: li
     denies = Rule(match="mail.send", effect=Effect.DENY, source="tools[0]", when=when)
     for to in (["eve@evil.example", *others], [*others, "eve@evil.example"]):
         assert rule((denies,), "mail", "send", CallContext(arguments={"to": to})).effect is Effect.DENY
+
+
+@pytest.mark.parametrize("address", ["ann+x@example.com", "a.nn@example.com", "A.N.N+list@Example.com"])
+def test_a_mail_address_that_reaches_the_same_mailbox_at_some_providers_cannot_be_judged(address: str) -> None:
+    assert holds("email", "ann@example.com", address) is None
+    assert holds("email", ["eve@example.com", "ann@example.com"], address) is None
+    assert holds("email", "*@example.com", address) is True
+    assert holds("email", "eve@example.com", address) is False
+
+
+def test_wildcards_in_a_path_stay_within_the_folder_that_they_follow() -> None:
+    assert holds("folder", "/srv/app", "/srv/app/**/*.py") is True
+    assert holds("folder", "/srv/app", "/srv/app/pages/[id].tsx") is True
+    assert holds("folder", "/srv/app", "/srv/app/.?/key") is None
+    assert holds("folder", "/srv/app", "/srv/app/.*/key") is None
+
+
+@pytest.mark.parametrize(
+    ("operator", "limit", "value"),
+    [
+        ("at_least", 9007199254740993, 9007199254740993),
+        ("at_most", 9007199254740992, 9007199254740993),
+    ],
+)
+def test_a_number_that_is_on_the_other_side_of_a_bound_as_a_double_cannot_be_judged(
+    operator: Operator, limit: int, value: int
+) -> None:
+    assert holds(operator, limit, value) is None
+    assert holds(operator, limit, value + 10) is (operator == "at_least")
+    assert holds("at_least", 5, 10**400) is True
+
+
+def test_only_the_start_of_a_text_with_a_null_in_it_reaches_programs_in_c() -> None:
+    for operator, wanted in (("matches", "*.txt"), ("matches", "key*"), ("equals", "key"), ("in", ["key"])):
+        assert holds(operator, wanted, "key\0.txt") is None
+
+
+def test_a_long_text_is_compared_with_many_values_at_once() -> None:
+    began = time.perf_counter()
+    assert holds("not_in", [f"value {number}" for number in range(200)], "\u00e9" * 100_000) is True
+    assert time.perf_counter() - began < 1
