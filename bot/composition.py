@@ -24,6 +24,7 @@ from bot.chat.approvers import (
 )
 from bot.chat.config_catalog import ConfigCatalog
 from bot.chat.platform import CountsRoles
+from bot.chat.sql_store import freeze_after_loss
 from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import ChatStore, Freezing
 from bot.log_access import SettingsStore
@@ -338,6 +339,7 @@ async def _engine_and_log(environment: Environment, url: str, only: str) -> Asyn
             submitted=engine.wake,
             direct=direct,
             readers=readers,
+            stop=freeze_after_loss,
         ) as log,
     ):
         MARKS.use(await log.install_key())

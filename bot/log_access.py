@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from bot.application import Application, Overrides
-from bot.chat.sql_store import SqlChatStore
+from bot.chat.sql_store import SqlChatStore, freeze_after_loss
 from bot.chat.sql_tables import chat_metadata
 from bot.chat.store import EVERYWHERE, ChatStore, Freezing, freeze_setting
 from coordination.domain.policy import Person
@@ -46,7 +46,9 @@ async def open_reading(url: str, overrides: Overrides) -> AsyncGenerator[Applica
         StorageError: the database can't be used.
     """
     async with AsyncExitStack() as stack:
-        stored = await stack.enter_async_context(SqlLog.open(url, submit=_refuse_job, others=[chat_metadata]))
+        stored = await stack.enter_async_context(
+            SqlLog.open(url, submit=_refuse_job, others=[chat_metadata], stop=freeze_after_loss)
+        )
         MARKS.use(await stored.install_key())
         log = overrides.log(stored)
         coordinator = Coordinator(

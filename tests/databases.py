@@ -131,9 +131,12 @@ class OwnPostgres(Postgres):
         self._process: subprocess.Popen[bytes] | None = None
         if self.user is not None:
             os.chown(folder, pwd.getpwnam(self.user).pw_uid, -1)
-        make = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-        make += ["--locale=C", "--no-sync"]
-        subprocess.run(make, user=self.user, cwd=folder, check=True, capture_output=True)
+        subprocess.run(self.making(), user=self.user, cwd=folder, check=True, capture_output=True)
+
+    def making(self) -> list[str]:
+        """What makes the files that it serves."""
+        make = [str(self._programs / "initdb"), "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust"]
+        return [*make, "-E", "UTF8", "--locale=C", "--no-sync"]
 
     def start(self) -> None:
         """Serve, and wait until connections are taken."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from zlib import crc32
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.chat.sql_cards import ADD_BUTTONS, ChatDatabase, SqlCards, change_superseded
 from bot.chat.sql_tables import (
@@ -19,6 +20,7 @@ from bot.chat.sql_tables import (
     seen,
 )
 from bot.chat.store import (
+    EVERYWHERE,
     Admission,
     Admitted,
     AuditEntry,
@@ -31,7 +33,11 @@ from bot.chat.store import (
     OverLimit,
     Repeated,
     RunListItem,
+    freeze_setting,
 )
+from bot.machine import CONSOLE
+from coordination.clock import SystemClock
+from coordination.domain.policy import Person
 from coordination.errors import ConflictError
 from coordination.storage.database import parse_url
 from coordination.storage.schema import runs
@@ -387,3 +393,16 @@ def _is_taken(connection: sa.Connection, run: str) -> bool:
 def _forget_run(connection: sa.Connection, tenant: str, event: str) -> None:
     """The event led to nothing."""
     connection.execute(sa.update(seen).where(seen.c.tenant == tenant, seen.c.event == event).values(run=""))
+
+
+PROGRAM = "massgen-bot"
+"""Who froze everything where no person did."""
+
+
+def freeze_after_loss(connection: sa.Connection) -> None:
+    """Freeze everything in the transaction that is open, unless somebody has, and keep that in the audit."""
+    by = Person(tenant=CONSOLE, id=PROGRAM, name=PROGRAM)
+    setting = freeze_setting(EVERYWHERE, by, SystemClock().now())
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    if connection.execute(insert(scopes).on_conflict_do_nothing().returning(scopes.c.key), row_of(setting)).all():
+        connection.execute(sa.insert(audit_entries), row_of(AuditEntry.about(setting, "set")))

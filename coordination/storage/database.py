@@ -19,8 +19,24 @@ from coordination.text import Text, template
 
 _log = logging.getLogger(__name__)
 
-UNPREPARED: dict[str, Any] = {"prepare_threshold": None}
-"""A pooler in transaction mode gives each transaction another connection, which knows no statement of the last one."""
+_CONNECTION: Mapping[str, object] = {
+    # A pooler in transaction mode gives each transaction another connection, which knows no statement of the last one.
+    "prepare_threshold": None,
+    # Both ends learn within half a minute that the other's machine is gone; the server then frees its locks. The
+    # system's own limits are a quarter of an hour, and two hours where an answer is waited for.
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+def connection_arguments(url: sa.URL) -> dict[str, Any]:
+    """What every connection to PostgreSQL is made with; whatever the address says of it goes before."""
+    return {name: value for name, value in _CONNECTION.items() if name not in url.query}
+
 
 Purpose = Literal["write", "read", "engine"]
 """`write` and `read` begin transactions themselves; `engine` leaves that to the driver, as DBOS expects it."""
@@ -78,7 +94,7 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
     """
     if url.get_backend_name() != "sqlite":
         server = sa.create_engine(
-            url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=UNPREPARED
+            url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=connection_arguments(url)
         )
         notice_another_database(server)
         return server

@@ -9,7 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -18,6 +18,14 @@ from coordination.errors import CoordinationError
 from coordination.storage.database import describe_error
 
 _Result = TypeVar("_Result")
+
+Look: TypeAlias = Callable[[sa.Connection], Callable[[], Exception] | None]
+"""Looks at the database before anything is written. What it returns has nothing written but what it wrote itself, and
+gives the error for everybody once that is committed."""
+
+
+def _nothing_to_see(connection: sa.Connection) -> None:
+    del connection
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,10 @@ class _WorkFailedError(Exception):
 class GroupCommit:
     """Runs pieces of work on the one writing connection; `engine` must begin its transactions for writing."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Belongs to the event loop that it is made in."""
+    def __init__(self, engine: sa.Engine, look: Look = _nothing_to_see) -> None:
+        """Belongs to the event loop that it is made in. `look` begins each transaction."""
         self._engine = engine
+        self._look = look
         self._loop = asyncio.get_running_loop()
         self._requests: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="log-writer", daemon=True)
@@ -103,13 +112,16 @@ class GroupCommit:
     def _commit(self, batch: Sequence[_Request[Any]]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         with self._engine.begin() as connection:
-            for request in batch:
+            refusal = self._look(connection)
+            for request in batch if refusal is None else ():
                 try:
                     outcomes.append(_Outcome(value=request.work(connection)))
                 except CoordinationError as error:
                     outcomes.append(_Outcome(error=error))
                 except Exception as error:
                     raise _WorkFailedError(error) from error
+        if refusal is not None:
+            raise refusal()
         return outcomes
 
     def _plain(self, error: Exception) -> Exception:

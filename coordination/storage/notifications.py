@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import psycopg
 import sqlalchemy as sa
 
-from coordination.storage.worker_leases import KEEPALIVE
+from coordination.storage.database import connection_arguments
 
 CHANNEL = "massgen_bot"
 
@@ -60,7 +60,7 @@ class Listener:
 
     def _listen(self) -> None:
         _, named = self._url.get_dialect()().create_connect_args(self._url)
-        options: dict[str, Any] = {**KEEPALIVE, **named}
+        options: dict[str, Any] = {**connection_arguments(self._url), **named}
         with psycopg.connect(**options, autocommit=True) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
             self._is_live = True

@@ -7,16 +7,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from coordination.storage.database import (
-    UNPREPARED,
-    notice_another_database,
-    open_engine,
-    parse_url,
-    plainly,
-    require_file,
-)
+from coordination.storage.database import open_engine, parse_url, plainly, require_file
 from coordination.storage.schema import check, runs, worker_slots
-from coordination.storage.worker_leases import KEEPALIVE, slot_number
+from coordination.storage.worker_leases import slot_number
 
 FRESH_SECONDS = 15.0
 """A worker whose last sign of life is older counts as none: the lease after which others take its jobs over."""
@@ -66,13 +59,7 @@ class DatabaseWatch:
     def __init__(self, url: str) -> None:
         """Nothing is opened before the first look."""
         self._url = parse_url(url)
-        if self._url.get_backend_name() == "sqlite":
-            self._engine = open_engine(self._url, "read", connections=1)
-        else:
-            self._engine = sa.create_engine(
-                self._url, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args={**KEEPALIVE, **UNPREPARED}
-            )
-            notice_another_database(self._engine)
+        self._engine = open_engine(self._url, "read", connections=1)
 
     def ping(self) -> None:
         """Ask whether it answers, and has the tables that this program writes.

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.day_counts import check_day_caps
 from coordination.storage.grant_records import check_grants, standing_in
 from coordination.storage.group_commit import GroupCommit
+from coordination.storage.known_commits import KnownCommits, Stop, stop_nothing
 from coordination.storage.notifications import Listener, notify
 from coordination.storage.schema import configs, events, installation, outages, prepare, runs
 from coordination.storage.subscriptions import Followers
@@ -246,6 +247,7 @@ class SqlLog:
         appended: Appended,
         submitted: Callable[[], None],
         readers: int = READERS,
+        stop: Stop = stop_nothing,
     ) -> None:
         """Use `open`, which also checks the tables and closes everything."""
         self._submit = submit
@@ -253,7 +255,10 @@ class SqlLog:
         self._writing = open_engine(url, "write", connections=1)
         self._reading = open_engine(url, "read", connections=readers)
         self._insert = sqlite.insert if url.get_backend_name() == "sqlite" else postgresql.insert
-        self._writer = GroupCommit(self._writing)
+        self._known = KnownCommits(url, stop)
+        self._writer = GroupCommit(self._writing, self._known.look)
+        self._loop = asyncio.get_running_loop()
+        self._check: asyncio.Task[None] | None = None
         self._readers = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="log-reader")
         self._followers = Followers(self._newest, interval=watch_interval)
         self._submitted = submitted
@@ -272,18 +277,16 @@ class SqlLog:
         submitted: Callable[[], None] = _unheard,
         direct: str = "",
         readers: int = READERS,
+        stop: Stop = stop_nothing,
     ) -> "AsyncGenerator[SqlLog]":
         """The log in the database of this address. A new SQLite file gets its tables.
 
-        Args:
-            url: `sqlite:////path` or `postgresql+psycopg://…`.
-            submit: the engine's way to add a job to the transaction of an append.
-            watch_interval: seconds between looks for what other processes wrote, while somebody follows a run.
-            others: tables that share the database with the log's; a new SQLite file gets them too.
-            appended: is told of a run's events once this process has written them; must not block.
-            submitted: is told, from any thread, that a job was submitted by some process.
-            direct: the address of the same database past a pooler, where `url` leads to one.
-            readers: how many connections reads share at most.
+        `submit` puts a job into the transaction of an append, `submitted` is told, from any thread, that some process did.
+        `appended` is told of a run's events once this process has written them; it must not block. `watch_interval` is
+        seconds between looks for what other processes wrote, while somebody follows a run. `others` are tables that
+        share the database with the log's; a new SQLite file gets them too. `direct` is the address past a pooler, where
+        `url` leads to one. `readers` is how many connections reads share at most. `stop` has no call start any more,
+        where the database lost what was committed here.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
@@ -295,6 +298,7 @@ class SqlLog:
             appended=appended,
             submitted=submitted,
             readers=readers,
+            stop=stop,
         )
         try:
             await log._begin(others, parse_url(direct or url))
@@ -317,7 +321,8 @@ class SqlLog:
 
         context = copy_context()
 
-        def work(connection: sa.Connection) -> None:
+        def work(connection: sa.Connection) -> str:
+            self._known.require_none_lost(events)
             context.run(require_ownership, connection, events)
             rows = _chained(run, expected, self._head(connection, run, expected), time_text(at), encoded)
             check_day_caps(connection, time_text(midnight_before(at)), str(summary["tenant"]), events)
@@ -328,8 +333,10 @@ class SqlLog:
                 self._submit(connection, job)
             if self._listener is not None:
                 notify(connection, run, expected + len(rows), has_job=job is not None)
+            return str(rows[-1]["hash"])
 
-        await self._writer.run(work)
+        head = await self._writer.run(work)
+        self._known.note(run, expected + len(encoded), head)
         records = [
             Recorded(run=run, seq=seq, at=at, event=each.event) for seq, each in enumerate(encoded, start=expected + 1)
         ]
@@ -487,7 +494,20 @@ class SqlLog:
 
     def _listen(self, url: sa.URL) -> None:
         if url.get_backend_name() == "postgresql":
-            self._listener = Listener(url, heard=self._heard, told=self._followers.told)
+            self._listener = Listener(url, heard=self._heard, told=self._told)
+
+    def _told(self, is_told: bool) -> None:
+        self._followers.told(is_told)
+        if is_told:  # Another server may answer by now, and lack what we wrote: that must not wait for our next event.
+            with suppress(RuntimeError):  # The loop is closed.
+                self._loop.call_soon_threadsafe(self._check_again)
+
+    def _check_again(self) -> None:
+        self._check = asyncio.ensure_future(self._check_once())
+
+    async def _check_once(self) -> None:
+        with suppress(StorageError):
+            await self._writer.run(_nothing)
 
     def _heard(self, run: str, seq: int, has_job: bool) -> None:
         self._followers.heard(run, seq)
@@ -502,6 +522,11 @@ class SqlLog:
         self._readers.shutdown()
         self._reading.dispose()
         self._writing.dispose()
+
+
+def _nothing(connection: sa.Connection) -> None:
+    """To write: whoever asks for it only wants to know whether it could be written."""
+    del connection
 
 
 _HEAD = sa.select(runs.c.seq, runs.c.head).where(runs.c.run == sa.bindparam("of_run"))

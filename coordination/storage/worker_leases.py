@@ -31,7 +31,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from coordination.domain.events import CallFailed, CallSucceeded, LateResult, RunEvent
 from coordination.errors import DatabaseAwayError, OwnershipLostError, StorageError
-from coordination.storage.database import describe_error, disk_full, notice_another_database, plainly
+from coordination.storage.database import (
+    connection_arguments,
+    describe_error,
+    disk_full,
+    notice_another_database,
+    plainly,
+)
 from coordination.storage.schema import outages, worker_slots
 from coordination.text import Text, template
 
@@ -43,16 +49,6 @@ _SPACE = 7701
 _LEADERS = 7702
 _GRACE_ROUNDS = 3
 """Looks in a row that find a lock free and hear no beat, until its owner is dead: a cut connection is locked again sooner."""
-
-KEEPALIVE = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-"""Both ends learn within half a minute that the other's machine is gone; the server then frees its locks."""
 
 
 @dataclass
@@ -198,7 +194,7 @@ class AdvisoryLocks:
         self._url = url
         self._space = space
         self._engine = sa.create_engine(
-            url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT", connect_args=KEEPALIVE
+            url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT", connect_args=connection_arguments(url)
         )
         notice_another_database(self._engine)
         self._connection: sa.Connection | None = None

@@ -53,7 +53,10 @@ mcp_servers:
 
 def _keep(log: IO[str], file: Path) -> None:
     """Read what a worker logs, which would else have to wait once the pipe is full."""
-    with suppress(OSError, ValueError), file.open("w", encoding="utf-8") as to:  # its end, in the middle of a line
+    with (
+        suppress(OSError, ValueError),
+        file.open("w", buffering=1, encoding="utf-8") as to,
+    ):  # its end, in the middle of a line
         for line in log:
             to.write(line)
 

@@ -1,0 +1,104 @@
+"""The database's primary dies and its standby takes over behind the same address: nothing is doubled, and people are told."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bot.application import Application
+from bot.database_admin import migrate_all
+from coordination.domain import states as s
+from tests.chaos.deployment import Deployment, approve, history, is_settled, state_when, until
+from tests.chaos.replicas import Address, Standby, copier, replicated
+from tests.databases import OwnPostgres, postgres_programs
+
+PROGRAMS = postgres_programs()
+
+pytestmark = pytest.mark.skipif(
+    PROGRAMS is None or copier(PROGRAMS) is None, reason="PostgreSQL or its pg_basebackup is not installed here"
+)
+
+
+@dataclass
+class Replicated:
+    """A deployment whose worker and people reach the database by an address that can be switched."""
+
+    deployment: Deployment
+    front: Application
+    primary: OwnPostgres
+    standby: Standby
+    address: Address
+
+    async def fail_over(self) -> None:
+        """The primary dies, and its standby serves."""
+        await asyncio.to_thread(self.primary.stop, immediately=True)
+        await asyncio.to_thread(self.standby.promote)
+        self.address.switch(self.standby)
+
+    def standby_has(self, kind: str) -> bool:
+        """Whether the standby knows of an event of this kind."""
+        with self.standby.connect(sa.make_url(self.deployment.url).database or "") as connection:
+            return connection.execute("SELECT 1 FROM events WHERE kind = %s", (kind,)).fetchone() is not None
+
+    def told(self) -> str:
+        """What the workers logged."""
+        return "".join(file.read_text() for file in sorted(self.deployment.folder.glob("worker-*.log")))
+
+
+@asynccontextmanager
+async def deployed(folder: Path, *, synchronous: bool) -> AsyncGenerator[Replicated]:
+    assert PROGRAMS is not None
+    async with replicated(PROGRAMS, synchronous=synchronous) as (primary, standby, address):
+        deployment = Deployment(folder=folder, url=address.url(primary.new_database()), limit=60)
+        await asyncio.to_thread(migrate_all, deployment.url)
+        try:
+            deployment.start_worker()
+            async with deployment.front() as front:
+                yield Replicated(deployment, front, primary, standby, address)
+        finally:
+            await asyncio.to_thread(deployment.close)
+
+
+async def test_a_call_whose_record_a_failover_lost_is_not_made_again_and_all_is_frozen(tmp_path: Path) -> None:
+    async with deployed(tmp_path, synchronous=False) as at:
+        run = await at.deployment.begin(at.front, "one", 0)
+        await state_when(at.front, run, lambda state: isinstance(state, s.AwaitingDecision))
+        at.deployment.end(at.deployment.workers[0])
+        await approve(at.front, run)
+        await until(partial(at.standby_has, "approval_given"), what="the standby knows of the approval")
+        await asyncio.to_thread(at.standby.fall_behind)
+        at.deployment.start_worker()
+        assert isinstance(await state_when(at.front, run, is_settled), s.Finished)
+        await at.fail_over()
+        await until(lambda: "lost its newest commits" in at.told(), what="the operator is told")
+        other = await at.deployment.begin(at.front, "two", 0)
+        await approve(at.front, other)
+        state = await state_when(
+            at.front, other, lambda state: isinstance(state, s.Executing) and state.frozen_by is not None
+        )
+        assert isinstance(state, s.Executing)
+        assert state.frozen_by is not None
+        assert state.frozen_by.name == "massgen-bot"
+        assert run in at.told().partition("lost its newest commits")[2]
+        assert at.deployment.effects() == {"one-0": 1}
+        assert await asyncio.to_thread(at.deployment.broken) == []
+
+
+async def test_a_failover_that_lost_nothing_stops_nothing(tmp_path: Path) -> None:
+    async with deployed(tmp_path, synchronous=True) as at:
+        run = await at.deployment.begin(at.front, "one", 0, 0, is_gated=True)
+        await approve(at.front, run)
+        await state_when(at.front, run, lambda state: isinstance(state, s.Executing) and state.in_flight is not None)
+        await at.fail_over()
+        for call in at.deployment.planned[run]:
+            at.deployment.open_gate(call)
+        assert isinstance(await state_when(at.front, run, is_settled), s.Finished)
+        kinds = [each.event.kind for each in await history(at.front, run)]
+        assert kinds.count("call_started") == kinds.count("call_succeeded") == 2
+        assert at.deployment.effects() == {"one-0": 1, "one-1": 1}
+        assert await asyncio.to_thread(at.deployment.broken) == []
