@@ -27,11 +27,11 @@ _MOST_LOOKED_THROUGH = 1_000
 
 def docs(context: CliContext, page: str) -> Exit:
     """Print a page of the documentation as it is written, or the names of all."""
-    pages = {path.stem: path for path in sorted(PAGES.glob("*.md"))}
+    pages = {path.stem: path for path in (*sorted(PAGES.glob("*.md")), *sorted(PAGES.glob("how-to/*.md")))}
     if not page:
         context.print_line("\n".join(pages))
         return Exit.DONE
-    path = pages.get(page.removeprefix("docs/").removesuffix(".md"))
+    path = pages.get(page.removeprefix("docs/").removeprefix("how-to/").removesuffix(".md"))
     if path is None:
         context.print_error(catalog.text("docs.no_page", page=visible(page), pages=", ".join(pages)))
         return Exit.USAGE

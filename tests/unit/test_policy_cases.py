@@ -17,7 +17,7 @@ from tests.german import english_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
 RECIPE = re.compile(r"^### (.+?)\n.*?```yaml\n(.*?)```\n\n```yaml\n(cases:\n.*?)```", re.MULTILINE | re.DOTALL)
-RECIPES = RECIPE.findall(PAGE.read_text(encoding="utf-8"))
+RECIPES = RECIPE.findall(PAGE.read_text(encoding="utf-8").partition("\n## Example policies\n")[2])
 OPS = """\
 agents:
   - {id: scout, backend: {type: ollama, model: m}}

@@ -14,6 +14,7 @@ from coordination.ports import ToolDefinition
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 EVERYWHERE = {"MASSGEN_BOT_PYTHON": "/usr/bin/python3", "MASSGEN_BOT_STATE": "/var/lib/massgen-bot"}
 
 
@@ -47,7 +48,7 @@ def test_every_backend_type_is_documented_with_the_variables_of_its_key() -> Non
 
 
 def test_the_example_in_the_documentation_works() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    example = EXAMPLES[0]
     environ = {"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "DISCORD_TOKEN": "d"}
     settings = parse(example, origin="ops.yaml", environ=environ)
     assert [agent.backend.type for agent in settings.agents] == ["openai", "claude"]
@@ -56,7 +57,7 @@ def test_the_example_in_the_documentation_works() -> None:
 
 
 def test_the_mistakes_in_the_documentation_are_told_just_so() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    example = EXAMPLES[0]
     (told,) = re.findall(r"```\n(ops\.yaml:.*?)\n```", PAGE, re.DOTALL)
     mistaken = example.replace("enable_web_search", "enable_web_serch").replace("effect: read}", "effect: reads}")
     with pytest.raises(ConfigError) as error:
