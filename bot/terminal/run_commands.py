@@ -182,6 +182,7 @@ def changes(context: CliContext, name: str, text: str, *, digest: str, emits: bo
 
 def answer(context: CliContext, name: str, text: str) -> Exit:
     """Answer the question of an agent that has waited for longest."""
+    require_person(context.environment)
 
     async def act(application: Application, run: str, view: RunView) -> object:
         asked = open_questions(view, application.clock.now())

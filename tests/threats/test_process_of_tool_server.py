@@ -83,11 +83,11 @@ def test_a_tool_server_can_not_approve(tmp_path: Path, variable: str) -> None:
 
 
 @LINUX
-@pytest.mark.parametrize("command", ["resolve", "resume", "changes", "select", "edit"])
+@pytest.mark.parametrize("command", ["resolve", "resume", "changes", "select", "edit", "answer", "undo"])
 def test_a_tool_server_can_not_decide_otherwise(tmp_path: Path, command: str) -> None:
     program = Program(tmp_path, OWN_PROCESSES)
     run = waiting(program)
-    more = {"changes": ["Do more."], "select": ["1"], "edit": ["1"]}.get(command, [])
+    more = {"changes": ["Do more."], "select": ["1"], "edit": ["1"], "answer": ["Yes."]}.get(command, [])
     bot = ("env", f"XDG_STATE_HOME={tmp_path}", sys.executable, "-m", "bot")
     assert "A tool server started this command" in spied(program, *bot, command, run, *more)
 
