@@ -91,9 +91,9 @@ def test_every_configuration_on_a_page_is_valid_and_does_what_the_cases_below_it
 
 def test_a_configuration_that_check_refuses_would_be_noticed(tmp_path: Path) -> None:
     file = tmp_path / "ops.yaml"
-    file.write_text(completed("tools: [{match: bank.pay, effekt: ask}]\n", ""), encoding="utf-8")
+    file.write_text(completed("tools: [{match: bank.pay, result: ask}]\n", ""), encoding="utf-8")
     out = io.StringIO()
-    with pytest.raises(ConfigError, match="effekt"):
+    with pytest.raises(ConfigError, match="result"):
         check(CliContext(environ={}, stdout=out, stderr=out), str(file), connects=False)
 
 
@@ -110,7 +110,9 @@ def test_every_comparison_every_key_of_hours_and_every_key_of_a_case_is_document
     rows = re.findall(r"^\| (`.+?`) \| ", conditions, re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(get_args(Operator)) - {"within"}
     hours = page.split("\n### Hours\n")[1].split("\n### ")[0]
-    refused = "agents: [{backend: {type: ollama, model: m}}]\ntools: [{match: a.b, when: {time: {until: 9}}, effect: ask}]\n"
+    refused = (
+        "agents: [{backend: {type: ollama, model: m}}]\ntools: [{match: a.b, when: {time: {until: 9}}, effect: ask}]\n"
+    )
     with pytest.raises(ConfigError) as caught:
         parse(refused, origin="ops.yaml", environ={})
     keys = next(each for each in caught.value.diagnostics if "'until'" in each).partition("expected ")[2]
