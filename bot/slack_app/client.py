@@ -174,6 +174,7 @@ async def opened_slack(settings: SlackSettings, database: str) -> AsyncGenerator
         client_secret=mode.client_secret,
         public_address=mode.public_address,
         scopes=mode.scopes,
+        address=settings.address,
     ) as installed:
         yield slack_app(settings, installed, Clients(settings.address))
 

@@ -1,7 +1,9 @@
 """Many workspaces: their installations on the project's database, by Slack's own OAuth."""
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Collection, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,15 +14,19 @@ from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+from slack_sdk.errors import SlackApiError, SlackTokenRotationError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncConnectionErrorRetryHandler, AsyncServerErrorRetryHandler
+from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
+from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from typing_extensions import override
 
+from bot.slack_app.errors import FAULTS, code_of
 from coordination.storage.database import describe_error, parse_url
 
 SLACK_API = "https://slack.com/api/"
@@ -34,7 +40,7 @@ def tenant_of(enterprise: str, team: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """One installation. Its token stays out of every text."""
+    """One installation. Its token stays out of every text; with `has_rotation` it expires, and is renewed."""
 
     enterprise: str
     team: str
@@ -43,6 +49,7 @@ class Workspace:
     bot: str = ""
     scopes: tuple[str, ...] = ()
     token: str = field(repr=False)
+    has_rotation: bool = False
 
     @property
     def tenant(self) -> str:
@@ -219,6 +226,62 @@ _MAKES = 0x51AC
 STATE_SECONDS = 600
 
 
+MINUTES_BEFORE = 120
+AGAIN_SECONDS = 60.0
+"""After which a renewal that failed is tried again; while it is needed, every use of the token asks for one."""
+
+
+@dataclass
+class TokenRenewal:
+    """Renews bot tokens that expire, where token rotation is on in the app's settings: two hours before their end.
+
+    A refresh token is good once, and another process may have used it. What that one got stands in the database soon; until
+    then, the token before is still good. `now` is in seconds since 1970.
+
+    https://docs.slack.dev/authentication/using-token-rotation
+    """
+
+    store: AsyncInstallationStore
+    rotator: AsyncTokenRotator
+    now: Callable[[], float] = time.time
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _failed_at: dict[str, float] = field(default_factory=dict[str, float])
+
+    async def renewed(self, bot: Bot) -> Bot:
+        """The same installation with a token that is good for now, as far as Slack gives one."""
+        if not self._is_due(bot):
+            return bot
+        async with self._lock:
+            latest = await self._stored(bot)
+            return await self._renew(latest) if self._is_due(latest) else latest
+
+    def _is_due(self, bot: Bot) -> bool:
+        ends_at = bot.bot_token_expires_at
+        if ends_at is None or not bot.bot_refresh_token or ends_at > self.now() + MINUTES_BEFORE * 60:
+            return False
+        return self.now() - self._failed_at.get(bot.bot_refresh_token, 0.0) >= AGAIN_SECONDS
+
+    async def _renew(self, bot: Bot) -> Bot:
+        try:
+            renewed = await self.rotator.perform_bot_token_rotation(bot=bot, minutes_before_expiration=MINUTES_BEFORE)
+        except FAULTS as error:
+            cause = error.api_error if isinstance(error, SlackTokenRotationError) else error
+            why = code_of(cause) if isinstance(cause, SlackApiError) else type(cause).__name__
+            _log.warning("the token of a workspace was not renewed: %s", why)
+            self._failed_at[bot.bot_refresh_token or ""] = self.now()
+            return await self._stored(bot)
+        if renewed is None:
+            return bot
+        await self.store.async_save_bot(renewed)
+        return renewed
+
+    async def _stored(self, bot: Bot) -> Bot:
+        found = await self.store.async_find_bot(
+            enterprise_id=bot.enterprise_id, team_id=bot.team_id, is_enterprise_install=bot.is_enterprise_install
+        )
+        return found or bot
+
+
 @dataclass(frozen=True, kw_only=True)
 class InstalledWorkspaces:
     """Installations as the database has them at the moment of each event: what was revoked is gone at once."""
@@ -229,6 +292,7 @@ class InstalledWorkspaces:
     client_secret: str = field(repr=False)
     redirect: str = ""
     scopes: Sequence[str] = SCOPES
+    renewal: TokenRenewal
     is_single: bool = False
 
     async def of(self, enterprise: str, team: str) -> Workspace | None:
@@ -238,6 +302,7 @@ class InstalledWorkspaces:
             bot = await self._bot(enterprise, "")
         if bot is None:
             return None
+        bot = await self.renewal.renewed(bot)
         return Workspace(
             enterprise=enterprise,
             team=team,
@@ -246,6 +311,7 @@ class InstalledWorkspaces:
             bot=bot.bot_id or "",
             scopes=tuple(bot.bot_scopes or ()),
             token=bot.bot_token,
+            has_rotation=bot.bot_token_expires_at is not None,
         )
 
     async def _bot(self, enterprise: str, team: str) -> Bot | None:
@@ -317,9 +383,20 @@ async def _make_tables(engine: AsyncEngine, *tables: sa.MetaData) -> None:
             await connection.run_sync(each.create_all)
 
 
+def _rotator(client_id: str, client_secret: str, address: str) -> AsyncTokenRotator:
+    client = Clients(address).once(None)
+    return AsyncTokenRotator(client_id=client_id, client_secret=client_secret, client=client)
+
+
 @asynccontextmanager
 async def installed_workspaces(
-    database: str, *, client_id: str, client_secret: str, public_address: str = "", scopes: Sequence[str] = SCOPES
+    database: str,
+    *,
+    client_id: str,
+    client_secret: str,
+    public_address: str = "",
+    scopes: Sequence[str] = SCOPES,
+    address: str = SLACK_API,
 ) -> AsyncGenerator[InstalledWorkspaces]:
     """The installations in a database; their tables are made if they are not there.
 
@@ -341,6 +418,7 @@ async def installed_workspaces(
             raise describe_error(error, url) from None
         yield InstalledWorkspaces(
             store=store,
+            renewal=TokenRenewal(store, _rotator(client_id, client_secret, address)),
             states=states,
             client_id=client_id,
             client_secret=client_secret,

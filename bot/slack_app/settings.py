@@ -13,6 +13,8 @@ from coordination.text import Text
 
 DEFAULT_PORT = 3000
 _NONE = "none"
+_ROTATING = "xoxe"
+"""https://docs.slack.dev/authentication/using-token-rotation: a token that expires, or what it is renewed with"""
 _NAMES = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
 
 
@@ -153,7 +155,9 @@ def _secrets(environment: Environment) -> tuple[dict[str, str], list[Text]]:
     }
     for name, secret in written.items():
         value = secret.get_secret_value().strip()
-        if value and not value.startswith(_NAMES.get(name, "")):
+        if name == "SLACK_BOT_TOKEN" and value.startswith(_ROTATING):
+            diagnostics.append(catalog.text("slack.rotating_token", variable=name))
+        elif value and not value.startswith(_NAMES.get(name, "")):
             diagnostics.append(catalog.text("slack.other_token", variable=name, start=_NAMES[name]))
         values[name] = value
     return values, diagnostics

@@ -175,6 +175,8 @@ async def _examine_workspace(
         what = {"name": workspace.name or told.name or workspace.enterprise, "enterprise": workspace.enterprise}
         return [Checkup(is_well=True, text=catalog.text("slack.doctor.organisation", **what)), _scopes(told, wanted)]
     found = [_token(told), _scopes(told, wanted), await _channels(told, app.clients)]
+    if workspace.has_rotation:
+        found.append(Checkup(is_well=True, text=catalog.text("slack.doctor.rotation")))
     return found + await names.of(app.platform, workspace.tenant)
 
 

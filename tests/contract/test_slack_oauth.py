@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from slack_sdk.oauth.installation_store.models.bot import Bot
 
 from bot.chat.platform import ChannelRef, MissingPermission
 from bot.chat.service_port import ShowHelp
 from bot.slack_app.client import opened_slack
 from bot.slack_app.identity import Admins
-from bot.slack_app.installations import SCOPES, installed_workspaces
+from bot.slack_app.installations import SCOPES, InstalledWorkspaces, installed_workspaces
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
 from bot.slack_app.setup import manifest
 from bot.variables import Environment
@@ -23,7 +26,7 @@ from tests.contract.small_chat_service import SmallChatService, note
 from tests.databases import sqlite_url
 from tests.servers.slack_browser import Browser
 from tests.servers.slack_people import HttpLine
-from tests.servers.slack_server import SlackServer, slack_serving
+from tests.servers.slack_server import SlackServer, Team, slack_serving
 
 # slack_sdk 3.47 sends the client's id and secret with what aiohttp 3.14 calls its old way.
 pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
@@ -215,6 +218,78 @@ async def test_what_is_revoked_is_gone_at_once_and_only_there(
         assert {by.tenant for _, by, _ in harness.chat_service.asked} == {"slack:-:T2"}
 
 
+def rotating(server: SlackServer) -> Team:
+    team = server.teams[0]
+    team.token, team.refresh_token = "xoxe.xoxb-T1-0", "xoxe-T1-0"
+    return team
+
+
+async def nearly_over(harness: Harness, seconds: int = 3_600) -> None:
+    """Let the time of the token run out, but for so much."""
+    installed = harness.app.workspaces
+    assert isinstance(installed, InstalledWorkspaces)
+    bot = await installed.store.async_find_bot(enterprise_id=None, team_id="T1")
+    assert bot is not None
+    values: dict[str, Any] = {**bot.to_dict_for_copying(), "bot_token_expires_at": int(time.time()) + seconds}
+    await installed.store.async_save_bot(Bot(**values))
+
+
+def renewals(server: SlackServer) -> int:
+    return len([each for each in server.called("oauth.v2.access") if each.get("grant_type") == "refresh_token"])
+
+
+async def test_a_token_that_expires_is_renewed_once_before_its_end_and_stays_so_after_a_restart(
+    server: SlackServer, tmp_path: Path
+) -> None:
+    team = rotating(server)
+    async with many(server, tmp_path) as (harness, browser):
+        await browser.install("code-T1")
+        await harness.card(note("hello"))
+        assert renewals(server) == 0, "it is good for half a day"
+        await nearly_over(harness)
+        await asyncio.gather(*(harness.card(note(f"{number}")) for number in range(5)))
+        assert renewals(server) == 1
+    team.expired |= team.former
+    async with many(server, tmp_path) as (harness, _):
+        await harness.somebody().command("help")
+        await server.until(lambda: harness.chat_service.asked)
+        await harness.card(note("still here"))
+        assert renewals(server) == 1
+
+
+async def test_of_two_processes_that_renew_a_token_one_is_first_and_the_other_goes_on_with_what_is_good(
+    server: SlackServer, tmp_path: Path
+) -> None:
+    rotating(server)
+    async with many(server, tmp_path) as (one, browser), many(server, tmp_path) as (other, _):
+        await browser.install("code-T1")
+        await nearly_over(one)
+        await asyncio.gather(one.card(note("one")), other.card(note("other")))
+        await asyncio.gather(one.card(note("one more")), other.card(note("another")))
+        assert len(server.messages) == 4
+        first, second = [await each.app.workspaces.of("", "T1") for each in (one, other)]
+        assert first is not None
+        assert second is not None
+        assert first.token == second.token == server.teams[0].token
+
+
+async def test_a_token_that_slack_does_not_renew_is_used_to_its_end_and_then_its_admins_must_act(
+    server: SlackServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    team = rotating(server)
+    async with many(server, tmp_path) as (harness, browser):
+        await browser.install("code-T1")
+        await nearly_over(harness)
+        team.refresh_token = "xoxe-of-somebody-else"
+        for _ in range(3):
+            await harness.card(note("hello"))
+        assert renewals(server) == 1, "not at every use"
+        assert "invalid_refresh_token" in caplog.text
+        team.expired.add(team.token)
+        with pytest.raises(MissingPermission, match=r"\(token_expired\): a workspace admin must reinstall"):
+            await harness.card(note("hello"))
+
+
 def test_the_environment_says_plainly_which_of_the_three_it_is() -> None:
     pair = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "c", "SLACK_SIGNING_SECRET": "s"}
     kinds = {
@@ -233,6 +308,7 @@ def test_the_environment_says_plainly_which_of_the_three_it_is() -> None:
         ({}, "SLACK_BOT_TOKEN"),
         ({"SLACK_CLIENT_ID": "1", "SLACK_CLIENT_SECRET": "c"}, "SLACK_SIGNING_SECRET"),
         ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xoxb-1"}, "xapp-"),
+        ({"SLACK_BOT_TOKEN": "xoxe.xoxb-1-Mi0y", "SLACK_APP_TOKEN": "xapp-1"}, "token rotation is on"),
         ({"SLACK_BOT_TOKEN_FILE": "/nowhere/at/all"}, "SLACK_BOT_TOKEN_FILE"),
         ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "PORT": "many"}, "PORT"),
     ],

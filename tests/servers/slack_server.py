@@ -102,6 +102,9 @@ class Team:
     conversations: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     lacks: set[str] = field(default_factory=set[str])
     has_groups: bool = True
+    refresh_token: str = ""
+    former: set[str] = field(default_factory=set[str])
+    expired: set[str] = field(default_factory=set[str])
     tells_email: bool = False
     is_org_wide: bool = False
     sisters: tuple[str, ...] = ()
@@ -261,7 +264,7 @@ class SlackServer:
 
     def _team_of(self, token: str, given: dict[str, Any] | None = None) -> Team | None:
         """The workspace that a call is about: of a token for a whole organisation the one that it names, or the first."""
-        known = [each for each in self.teams if each.token == token]
+        known = [each for each in self.teams if token == each.token or token in each.former]
         named = [each for each in known if given and given.get("team_id") == each.id]
         return next(iter([*named, *known]), None)
 
@@ -271,7 +274,9 @@ class SlackServer:
                 return _no("invalid_auth")
             return {"ok": True, "url": f"{self.address.replace('http', 'ws')}/link"}
         if method == "oauth.v2.access":
-            return self._install(given)
+            return self._renew(given) if given.get("grant_type") == "refresh_token" else self._install(given)
+        if any(token in each.expired for each in self.teams):
+            return _no("token_expired")
         team = self._team_of(token, given)
         if team is None:
             return _no("invalid_auth")
@@ -284,6 +289,16 @@ class SlackServer:
         answer = handler(team, given)
         return dict(answer)
 
+    def _renew(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A refresh token is good once: https://docs.slack.dev/authentication/using-token-rotation."""
+        team = next((each for each in self.teams if each.refresh_token == given["refresh_token"]), None)
+        if team is None or not team.refresh_token:
+            return _no("invalid_refresh_token")
+        number = self.number()
+        team.former.add(team.token)
+        team.token, team.refresh_token = f"xoxe.xoxb-{team.id}-{number}", f"xoxe-{team.id}-{number}"
+        return {"ok": True, "app_id": "A1", "scope": team.scopes, "bot_user_id": team.bot, **_rotating(team)}
+
     def _install(self, given: dict[str, Any]) -> dict[str, Any]:
         """A code is good once: `code-T1` installs the app in T1."""
         code = str(given.get("code", ""))
@@ -294,8 +309,7 @@ class SlackServer:
         return {
             "ok": True,
             "app_id": "A1",
-            "access_token": team.token,
-            "token_type": "bot",
+            **_rotating(team),
             "scope": team.scopes,
             "bot_user_id": team.bot,
             "team": None if team.is_org_wide else {"id": team.id, "name": f"Team {team.id}"},
@@ -671,6 +685,12 @@ async def _given(request: web.Request) -> dict[str, Any]:
 
 def _parsed(view: object) -> dict[str, Any]:
     return dict(json.loads(view)) if isinstance(view, str) else dict(view)  # type: ignore[call-overload]  # Slack takes both
+
+
+def _rotating(team: Team) -> dict[str, Any]:
+    """The token as an installation or a renewal gives it; without token rotation it does not expire."""
+    ends = {"refresh_token": team.refresh_token, "expires_in": 43_200} if team.refresh_token else {}
+    return {"access_token": team.token, "token_type": "bot", **ends}
 
 
 def _no(error: str, **more: object) -> dict[str, Any]:
