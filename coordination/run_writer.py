@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -249,7 +250,7 @@ class PendingAppend:
 async def append_surely(
     log: RunLog, clock: Clock, pending: PendingAppend, *, patience: float | None = None
 ) -> Sequence[Recorded]:
-    """Append, however often the database goes away meanwhile; once it is back, look first whether it is there already.
+    """Append, however often the database goes away meanwhile; what an earlier try has written is not written again.
 
     Tries for `patience` seconds; None: for as long as the process lives.
 
@@ -257,27 +258,31 @@ async def append_surely(
         ConflictError: somebody else was first.
         StorageError: the database refuses, or is away for longer; then it may be written all the same.
     """
-    waited, pause, is_doubtful = 0.0, _FIRST_PAUSE, False
+    begun, waited, pause = time.monotonic(), 0.0, _FIRST_PAUSE
+    trouble: StorageError | None = None
     is_receipt = any(isinstance(event, CallSucceeded | CallFailed | LateResult) for event in pending.events)
     while True:
         try:
-            # An append of before, whose answer was lost, may have written it, or may write it just now.
-            if is_doubtful and (mine := await _written(log, pending)):
-                return mine
             try:
-                return await log.append(
-                    pending.run, pending.expected, pending.events, pending.at, pending.state, pending.job
-                )
+                async with asyncio.timeout(None if patience is None else begun + patience - time.monotonic()):
+                    return await log.append(
+                        pending.run, pending.expected, pending.events, pending.at, pending.state, pending.job
+                    )
+            except TimeoutError:
+                raise trouble or DatabaseAwayError(Text("The database does not answer.")) from None
             except ConflictError:
-                if is_doubtful and (mine := await _written(log, pending)):
+                # An append of before, whose answer was lost, may have written it. That counts only now that a later one
+                # was answered: the database shows what a failover would lose.
+                if trouble is not None and (mine := await _written(log, pending)):
                     return mine
                 raise
         except StorageError as error:
             # What the world answered is nowhere else than here: it is held, whatever the database complains of.
             is_hopeless = not is_receipt and not isinstance(error, DatabaseAwayError)
-            if is_hopeless or (patience is not None and waited + pause > patience):
+            elapsed = max(waited, time.monotonic() - begun)
+            if is_hopeless or (patience is not None and elapsed + pause > patience):
                 raise
-        is_doubtful = True
+            trouble = error
         await clock.sleep(pause)
         waited, pause = waited + pause, min(2 * pause, _LONGEST_PAUSE)
 

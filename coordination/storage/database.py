@@ -97,6 +97,7 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
             url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=connection_arguments(url)
         )
         notice_another_database(server)
+        event.listen(server, "connect", _note_warnings)
         return server
     refuse_old_sqlite(sqlite3.sqlite_version_info)
     engine = sa.create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60)
@@ -258,6 +259,37 @@ class _SameDatabase:
             raise _told(DatabaseBlockedError(Text(_REPLACED, name=place(self._url))))
 
 
+def _note_warnings(connection: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ANN401 - the driver's own
+    """Keep in mind what a server warns of: that it does not wait for its standby any more, it says in no other way."""
+
+    def heard(notice: Any) -> None:  # noqa: ANN401 - the driver's own
+        if notice.severity_nonlocalized == "WARNING":
+            entry.info["is_warned"] = True
+
+    connection.add_notice_handler(heard)
+
+
+def forget_warnings(connection: sa.Connection) -> None:
+    """Listen for warnings from here on."""
+    connection.info.pop("is_warned", None)
+
+
+def was_warned(connection: sa.Connection) -> bool:
+    """Whether there was one since."""
+    return "is_warned" in connection.info
+
+
+def write_something(connection: sa.Connection) -> None:
+    """Have a transaction write: only then is its commit replicated, and all before it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_logical_emit_message(true, 'massgen-bot', '')")
+
+
+def unconfirmed(url: sa.URL) -> DatabaseBlockedError:
+    """What an operator must do where a commit has no end, or none that counts."""
+    return _told(DatabaseBlockedError(Text(_UNCONFIRMED, name=place(url))))
+
+
 @contextmanager
 def plainly(url: sa.URL) -> Generator[None]:
     """Turn what the driver raises into a sentence for the operator; the driver's own words go to the program's log."""
@@ -352,6 +384,10 @@ _ANYTHING = template(
     "{name:A} failed; the program's log says why, and `massgen-bot audit verify` checks the runs in it."
 )
 _FULL = template("The disk with {name} is full; free some space, then try again.")
+_UNCONFIRMED = template(
+    "{name:A} does not confirm a commit: if it is replicated synchronously, make sure that its standby is connected; "
+    "otherwise end the program that holds a lock there."
+)
 _REPLACED = template(
     "{name:A} was replaced while this program was running, perhaps by a backup: stop every process of "
     "massgen-bot, then follow `massgen-bot docs operations`."

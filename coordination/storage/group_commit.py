@@ -2,6 +2,9 @@
 
 Waiting for the disk is most of what an append costs. While one commit waits, requests of other runs gather; the next
 commit takes them all. A request that fails takes no other with it.
+
+A commit of which nothing is heard, or that the server warns of, may be on its disk and not on its standby's, which PostgreSQL
+shows to everybody all the same. The next one then writes something, so that its end stands for both.
 """
 
 import asyncio
@@ -15,7 +18,13 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from coordination.errors import CoordinationError
-from coordination.storage.database import describe_error
+from coordination.storage.database import describe_error, forget_warnings, unconfirmed, was_warned, write_something
+
+LONGEST = 40.0
+"""Seconds that a write may take: SQLite itself waits for 30 seconds for another program that writes."""
+
+_LAST_SECONDS = 10.0
+"""How long the end of the program waits for a database that does not answer."""
 
 _Result = TypeVar("_Result")
 
@@ -59,6 +68,7 @@ class GroupCommit:
         self._look = look
         self._loop = asyncio.get_running_loop()
         self._requests: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
+        self._is_doubtful = False
         self._thread = threading.Thread(target=self._serve, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -69,16 +79,20 @@ class GroupCommit:
         it raises must come before its first write. If the waiting task is cancelled, the work may be done all the same.
 
         Raises:
-            StorageError: the database refuses.
+            StorageError: the database refuses, or says nothing for LONGEST seconds; then it may be done all the same.
         """
         answer: asyncio.Future[_Result] = self._loop.create_future()
         self._requests.put(_Request(work, answer))
-        return await answer
+        try:
+            async with asyncio.timeout(LONGEST):
+                return await answer
+        except TimeoutError:
+            raise unconfirmed(self._engine.url) from None
 
     def close(self) -> None:
-        """Finish what was asked for, and end the thread. Blocks; nothing may be asked for afterwards."""
+        """Finish what was asked for, and end the thread. Blocks for some seconds; nothing may be asked for afterwards."""
         self._requests.put(None)
-        self._thread.join()
+        self._thread.join(_LAST_SECONDS)
 
     def _serve(self) -> None:
         is_open = True
@@ -110,16 +124,17 @@ class GroupCommit:
             return  # The loop is closed: nobody waits any more.
 
     def _commit(self, batch: Sequence[_Request[Any]]) -> list[_Outcome]:
-        outcomes: list[_Outcome] = []
-        with self._engine.begin() as connection:
-            refusal = self._look(connection)
-            for request in batch if refusal is None else ():
-                try:
-                    outcomes.append(_Outcome(value=request.work(connection)))
-                except CoordinationError as error:
-                    outcomes.append(_Outcome(error=error))
-                except Exception as error:
-                    raise _WorkFailedError(error) from error
+        with self._engine.connect() as connection:
+            was_doubtful, self._is_doubtful = self._is_doubtful, True
+            with connection.begin():
+                refusal = self._look(connection)
+                outcomes = [_done(request, connection) for request in batch] if refusal is None else []
+                if was_doubtful:
+                    write_something(connection)
+                forget_warnings(connection)
+            if was_warned(connection):
+                raise unconfirmed(self._engine.url)
+            self._is_doubtful = False
         if refusal is not None:
             raise refusal()
         return outcomes
@@ -130,6 +145,15 @@ class GroupCommit:
         plain = describe_error(error, self._engine.url)
         plain.__cause__ = error
         return plain
+
+
+def _done(request: _Request[Any], connection: sa.Connection) -> _Outcome:
+    try:
+        return _Outcome(value=request.work(connection))
+    except CoordinationError as error:
+        return _Outcome(error=error)
+    except Exception as error:
+        raise _WorkFailedError(error) from error
 
 
 def _answer(batch: Sequence[_Request[Any]], outcomes: Sequence[_Outcome]) -> None:

@@ -69,6 +69,13 @@ def be_synchronous(primary: Postgres) -> None:
     wait_for_standby(primary, lambda state: state == "sync")
 
 
+def be_asynchronous(primary: Postgres) -> None:
+    """Let commits wait for nobody any more."""
+    with primary.connect() as connection:
+        connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 class Address:
     """A port on loopback that leads to one server at a time, as a virtual address or a proxy of TCP does."""
 
