@@ -44,6 +44,7 @@ class CallTrace:
         refusal: why it certainly did not run, in words that go on from the server's name.
         loss: why nobody can know whether it ran, likewise.
         is_broken: the loss is that the connection broke, or that a gateway had nothing behind it.
+        has_ended: the loss is that an answer can't be read: what was asked for is over.
         status: the HTTP status, if the server answered with an error.
         is_session_lost: it was refused because the server does not know the session any more; a new one may take it.
         obstacle: what the operator must do before any request can be sent, in words that go on from the server's name.
@@ -58,6 +59,7 @@ class CallTrace:
     refusal: Text | None = None
     loss: Text | None = None
     is_broken: bool = False
+    has_ended: bool = False
     status: int | None = None
     is_session_lost: bool = False
     obstacle: Text | None = None

@@ -108,7 +108,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
         except httpx2.TransportError:
             trace.loss, trace.is_broken = Text("closed the connection before it answered"), True
         except httpx2.DecodingError:
-            trace.loss = Text("sent an answer that can't be decoded")
+            trace.loss, trace.has_ended = Text("sent an answer that can't be decoded"), True
         return stand_in("no answer")
 
     @override
@@ -123,6 +123,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
         body = await _body(response)
         if body is None:
             trace.loss = Text("answered with more than {megabytes} MB", megabytes=MAX_ANSWER // 1_000_000)
+            trace.has_ended = True
             return stand_in("too large")
         if _forgot_session(request, response.status_code, body):
             trace.status = response.status_code

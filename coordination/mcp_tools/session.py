@@ -36,6 +36,8 @@ _PONG_SECONDS = 5.0
 _TOO_LATE = Text("did not answer in time")
 _MALFORMED = Text("accepted the call, but its answer can't be read")
 _WENT_AWAY = Text("ended before it answered")
+_WANTS_INPUT = Text("asked for more input instead of answering, which is not supported")
+_IN_PROGRESS = Text("accepted the call without its result, which may come later")
 _NO_ANSWER = {CONNECTION_CLOSED: _WENT_AWAY, REQUEST_TIMEOUT: _TOO_LATE}
 """What the SDK makes up where no answer came."""
 
@@ -227,8 +229,8 @@ class McpSession:
                 self._heard(trace)
         if trace.answer is None:
             raise self._failure(trace, _MALFORMED)
-        if trace.answer.get("resultType") == "input_required":
-            raise self._failure(trace, Text("asked for more input instead of answering, which is not supported"))
+        if (unfinished := _unfinished(trace.answer)) is not None:
+            raise self._failure(trace, unfinished)
         breaks, is_kept = await self._promise(tool, trace.answer)
         ours = self._spec.is_ours
         return output(trace.answer, self._redactor, breaks=breaks, is_declared=is_kept, is_ours=ours)
@@ -324,11 +326,8 @@ class McpSession:
         return kind(self._sentence(trace.loss or reason), may_go_on=self._may_go_on(trace, reason))
 
     def _may_go_on(self, trace: CallTrace, reason: Text) -> bool:
-        """Whether the server may still carry out a call of which nothing more is heard: no process of ours has ended with it."""
-        if trace.loss is None and reason == _TOO_LATE:
-            return True
-        was_cut_off = trace.is_broken or trace.status is not None or trace.is_foreign
-        return self._spec.transport == "http" and (was_cut_off or (trace.loss is None and reason == _WENT_AWAY))
+        """Whether a call of which nothing more is heard may still be carried out: its server may be a bridge, or ask others."""
+        return not trace.has_ended and (trace.loss is not None or reason in (_TOO_LATE, _WENT_AWAY, _IN_PROGRESS))
 
     def _sentence(self, reason: Text) -> Text:
         return Text("The MCP server {server} {text}.", server=self._spec.name, text=reason)
@@ -354,3 +353,16 @@ def _under_way(trace: CallTrace) -> Generator[None]:
         yield
     finally:
         call_trace.reset(token)
+
+
+def _unfinished(answer: Mapping[str, Raw]) -> Text | None:
+    """Why an answer is not the end of its call; None: it is."""
+    match answer:
+        case {"resultType": "input_required"}:
+            return _WANTS_INPUT
+        case {"resultType": str(kind)} if kind != "complete":
+            return _IN_PROGRESS
+        case {"task": {"taskId": _}} if "content" not in answer:
+            return _IN_PROGRESS
+        case _:
+            return None

@@ -293,7 +293,8 @@ class _Wire:
         return self._answer(number, reason)
 
     def _answer(self, number: int | str, reason: Text) -> JSONRPCError:
-        self._waiting.pop(number).loss = reason
+        trace = self._waiting.pop(number)
+        trace.loss, trace.has_ended = reason, True
         return JSONRPCError(
             jsonrpc="2.0", id=number, error=ErrorData(code=CONNECTION_CLOSED, message=f"the server {reason}")
         )

@@ -123,6 +123,26 @@ async def test_an_error_that_does_not_say_whether_the_call_was_refused_leaves_th
     assert [each["name"] for each in writer(tmp_path / "journal")] == ["write"]
 
 
+@pytest.mark.parametrize(
+    ("result", "reason", "may_go_on"),
+    [
+        ('{"resultType": "task", "task": {"taskId": "t1", "status": "working"}}', "accepted the call without", True),
+        ('{"task": {"taskId": "t1", "status": "working"}}', "accepted the call without its result", True),
+        ('{"resultType": "later", "content": []}', "accepted the call without its result", True),
+        ('{"resultType": "input_required", "inputRequests": {}}', "asked for more input", False),
+    ],
+)
+@pytest.mark.parametrize("wire", WIRES)
+async def test_an_answer_that_is_not_the_end_of_its_call_is_no_success(
+    hub: McpHub, tmp_path: Path, wire: str, result: str, reason: str, may_go_on: bool
+) -> None:
+    async with saying(tmp_path, wire, f'"result": {result}') as spec:
+        with pytest.raises(CallOutcomeUnknownError, match=reason) as caught:
+            await approving(hub, [spec]).call(WRITE, "key")
+        await hub.aclose()
+    assert caught.value.may_go_on == may_go_on
+
+
 async def test_an_error_about_the_request_itself_is_the_servers_own(hub: McpHub, tmp_path: Path) -> None:
     call = '"error": {"code": -32602, "message": "timeout exceeded the connection timed out allows"}'
     async with saying(tmp_path, "stdio", call) as spec:

@@ -26,6 +26,7 @@ mcp_servers:
     type: stdio
     command: ${{MASSGEN_BOT_PYTHON}}
     args: [-m, tests.servers.mcp_counting, {journal}, {behaviour}]
+    call_timeout: 4
 """
 
 ROOT = Path(__file__).parents[2]

@@ -6,6 +6,8 @@ import re
 import signal
 import sqlite3
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -306,6 +308,10 @@ def test_workers_are_listed_with_what_they_have_in_hand(program: Program) -> Non
     assert program.run("workers").out == "No worker is running on this database.\n"
 
 
+LONGEST_CALL = 3 * 4.0
+"""Seconds that a call of `shaky_config` may take, if its server tells of progress all the time."""
+
+
 def shaky_run(program: Program, behaviour: str) -> tuple[str, Path]:
     """A run whose first approved call left and never came back."""
     config, writer = program.shaky_config(behaviour)
@@ -323,12 +329,18 @@ def written(writer: Path) -> int:
 @pytest.mark.parametrize(("verdict", "status", "writes"), [("happened", 0, 2), ("run-it", 0, 3), ("stop", 1, 1)])
 def test_a_person_settles_what_nobody_can_know(program: Program, verdict: str, status: int, writes: int) -> None:
     name, writer = shaky_run(program, "dies_once")
+    died = time.monotonic()
     assert written(writer) == 1
     doubtful = program.run("status", name)
     assert doubtful.status == 5
     assert "may or may not have happened" in doubtful.out
     assert program.run("resolve", name, "happened", "--call", "2").status == 5
     settled = program.run("resolve", name, verdict)
+    if verdict == "run-it":
+        assert settled.status == 5, "what its server had asked others may still be done"
+        assert written(writer) == 1
+        threading.Event().wait(max(0.0, died + LONGEST_CALL - time.monotonic()))
+        settled = program.run("resolve", name, verdict)
     assert settled.status == status, settled.err
     assert written(writer) == writes
 

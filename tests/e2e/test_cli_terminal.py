@@ -205,7 +205,8 @@ def test_a_doubt_is_shown_with_the_whole_call_and_settled_with_one_key(program: 
         terminal.until("2 calls may destroy something. Approve 2 calls?")
         terminal.type("y")
         terminal.until("may or may not have happened")
-        terminal.until("What happened to it?  [h]appened  [r]un it  [s]top")
+        terminal.until("first attempt may still")
+        terminal.until("What happened to it?  [h]appened  [s]top")
         terminal.type("h")
         terminal.until("✔ Done")
         assert terminal.end() == 0
