@@ -7,7 +7,7 @@ as a folder or the name of an account, is left alone: results that people decide
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -106,6 +106,22 @@ def learn_secrets(*values: str) -> None:
             CERTAIN.append(value)
 
 
+def learn_headers(headers: Sequence[tuple[str, str]], *, from_variables: Container[str] = ()) -> None:
+    """Keep the secrets in headers out of the program's log and, if they are secrets by their names, off the cards."""
+    EVERYTHING.learn(*secrets_in_headers(headers, from_variables=from_variables))
+    learn_secrets(*_named(headers))
+
+
+def secrets_in_headers(headers: Sequence[tuple[str, str]], *, from_variables: Container[str] = ()) -> tuple[str, ...]:
+    """What must not be repeated of headers: secrets by their names or their looks, and what a variable brought in.
+
+    Such a value may be anything, but a folder, an address or a number is none of our secrets.
+    """
+    brought_in = (word for name, value in headers if name in from_variables for word in value.split())
+    unnamed = (word for word in brought_in if len(word) >= SHORTEST and not _is_secretless(word))
+    return tuple(dict.fromkeys((*_of_headers(headers), *unnamed)))
+
+
 def renew_token(redactor: Redactor, token: str) -> None:
     """Keep a token that was just given out off a server's words, the log and the cards, and forget those before the last."""
     outdated = redactor.renew(token)
@@ -120,7 +136,7 @@ _CERTAIN = re.compile(r"[!-?A-~]{12,}")
 
 def redactor_of(spec: ServerSpec) -> Redactor:
     """What a server was given and must not be repeated: env, headers, arguments, parts of its address, OAuth's secrets."""
-    found = [*_of_environment(spec), *_of_headers(spec), *_of_address(spec.url)]
+    found = [*_of_environment(spec), *_of_headers(spec.headers), *_of_address(spec.url)]
     if spec.auth is not None:
         found += [spec.auth.secret]
     EVERYTHING.learn(*found)
@@ -130,11 +146,19 @@ def redactor_of(spec: ServerSpec) -> Redactor:
 
 def _certain(spec: ServerSpec) -> Iterator[str]:
     """Of what a server was given, what is a secret by its name."""
-    for name, value in (*spec.env, *spec.headers):
-        if names_secret(name):
-            yield from (word for word in value.split() if word.lower() not in _SCHEMES and not _is_plain(word))
+    yield from _named((*spec.env, *spec.headers))
     if spec.auth is not None:
         yield spec.auth.secret
+
+
+def _named(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, value in pairs:
+        if names_secret(name):
+            yield from (word for word in value.split() if not _is_secretless(word))
+
+
+def _is_secretless(word: str) -> bool:
+    return word.lower() in _SCHEMES or _is_plain(word)
 
 
 def without_addresses_secrets(text: str) -> str:
@@ -159,8 +183,8 @@ def _of_environment(spec: ServerSpec) -> Iterator[str]:
                 yield value if is_pair and len(value) >= SHORTEST else argument
 
 
-def _of_headers(spec: ServerSpec) -> Iterator[str]:
-    for name, value in spec.headers:
+def _of_headers(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, value in headers:
         words = [word for word in value.split() if word.lower() not in _SCHEMES]
         for word in words:
             yield from _secret_parts(name, word.strip(";,"))

@@ -9,18 +9,27 @@ from typing import Any, LiteralString
 from pydantic import SecretStr
 
 from coordination.config.diagnostics import LONGEST_SHOWN, Diagnostics, Place, nearest, quoted
+from coordination.config.headers import Header, headers_of, problems_of_headers
 from coordination.config.interpolation import Variables, described
-from coordination.config.providers import PROVIDERS, Family, Provider, problems_of, provider_at, type_of_model
+from coordination.config.providers import (
+    PROVIDERS,
+    Family,
+    Provider,
+    problems_of,
+    provider_at,
+    reserved_headers,
+    type_of_model,
+)
 from coordination.config.sections import AgentKeys, BackendKeys, ModelKeys, ModelOptions, PriceKeys
 from coordination.config.server_sections import ServerKeys
-from coordination.config.servers import IN_THE_FILE, LEAST_KEY, ServerBook
+from coordination.config.servers import IN_THE_FILE, LEAST_KEY, ServerBook, secrets_in_the_file
 from coordination.config.tool_policy import AgentTools, Pattern
-from coordination.config.yaml_tree import Scalar, is_open
+from coordination.config.yaml_tree import Scalar, Table, is_open
 from coordination.domain.tool_rules import Rule
 from coordination.run_options import AgentProfile
 from coordination.text import Text, either, template
 
-_SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body"})
+_SAMPLING = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "extra_body", "idle_timeout"})
 _THINKING = frozenset({"reasoning", "reasoning_effort", "thinking", "max_thinking_tokens"})
 _LOCAL = frozenset({"top_k", "repetition_penalty", "separate_reasoning", "chat_template_kwargs"})
 
@@ -29,7 +38,7 @@ OPTIONS: Mapping[Family, frozenset[str]] = {
     "chat": _SAMPLING | _LOCAL | {"seed", "reasoning", "reasoning_effort", "text"},
     "anthropic": _SAMPLING | _THINKING | {"top_k", "enable_web_search"},
     "gemini": _SAMPLING | _THINKING | {"top_k", "seed", "enable_web_search"},
-    "claude_code": _THINKING | {"enable_web_search"},
+    "claude_code": _THINKING | {"enable_web_search", "idle_timeout"},
     "scripted": frozenset(),
 }
 """The options that each API has; an option that is set for an API without it gets a warning."""
@@ -58,6 +67,7 @@ class BackendSettings:
         base_url: the config's, else the provider's.
         api_key: the config's, else that of the provider's variable; None: none is needed, or it can't be known here.
         key_name: where the key came from or should come from, for messages: a variable's name or `api_key`.
+        headers: sent with every request, beside those that the adapter needs.
         price: what the config says that it costs; None: whatever the program knows.
         fallback: the model that is asked when this one can't be.
         script: a scripted agent's steps, as plain data.
@@ -70,6 +80,7 @@ class BackendSettings:
     api_key: SecretStr | None = None
     key_name: str = ""
     api_version: str | None = None
+    headers: tuple[Header, ...] = field(default=(), repr=False)
     options: ModelOptions = field(default_factory=ModelOptions)
     price: PriceKeys | None = None
     fallback: "BackendSettings | None" = None
@@ -107,6 +118,7 @@ class Backends:
             api_key=api_key,
             key_name=key_name,
             api_version=keys.api_version,
+            headers=self._headers(keys, provider),
             options=ModelOptions.model_construct(**{name: getattr(keys, name) for name in ModelOptions.model_fields}),
             price=keys.price,
             fallback=None if fallback is None else self.settings(fallback),
@@ -208,6 +220,24 @@ class Backends:
             expected = Text("the variable {variables} to be set (or api_key)", variables=either(known.key_variables))
             self._expect(keys, "api_key", Text("no key for {provider}", provider=known.title), expected)
         return None, owner.key_variables[0] if owner.key_variables else "api_key"
+
+    def _headers(self, keys: ModelKeys, provider: Provider) -> tuple[Header, ...]:
+        if not keys.headers:
+            return ()
+        place = keys.table.place_of("headers")
+        if provider.family == "scripted":
+            why = Text("the API of {provider} has no such option", provider=provider.title)
+            self._warn_of(keys, "headers", Text("has no effect with {type}: {why}", type=provider.type, why=why))
+        node = keys.table.entries["headers"]
+        written = node.entries if isinstance(node, Table) else {}
+        known = {name: value for name, value in keys.headers.items() if not is_open(written[name])}
+        problems = [*problems_of_headers(known), *reserved_headers(keys.headers, provider)]
+        for name, found, expected in problems:
+            self._report.expect(Place(place.line, (*place.path, name)), found, expected)
+        for name in secrets_in_the_file(keys.table, "headers"):
+            where = Place(place.line, (*place.path, name))
+            self._report.add_warning(where, IN_THE_FILE, once_for=f"backend.headers.{name}")
+        return headers_of(known, keys.table.sources("headers"))
 
     def _expect(self, keys: ModelKeys, key: str, found: Text, expected: Text, suggestion: str | None = None) -> None:
         self._report.expect(keys.table.place_of(key), found, expected, suggestion)

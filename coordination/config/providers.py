@@ -1,6 +1,6 @@
 """Who serves models, with address, key variable, and how much each API may be told to think."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
@@ -153,3 +153,35 @@ def _problems_of_budget(options: ModelOptions) -> Iterator[tuple[tuple[str, ...]
     if most is not None and budget >= most:
         found = Text("{budget} of {most} tokens", budget=budget, most=most)
         yield place, expected_but_found(found, Text("fewer tokens than the reply limit, which includes them"))
+
+
+_OF_HTTP = frozenset(
+    {
+        "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
+        "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+_OF_THE_KEY: Mapping[Family, frozenset[str]] = {
+    "chat": frozenset({"authorization"}),
+    "responses": frozenset({"authorization"}),
+    "anthropic": frozenset({"authorization"}),
+    "gemini": frozenset({"x-goog-api-key"}),
+    "claude_code": frozenset({"authorization", "x-api-key"}),
+}
+_OF_THE_API: Mapping[Family, frozenset[str]] = {
+    "anthropic": frozenset({"anthropic-version"}),
+    "claude_code": frozenset({"anthropic-version", "anthropic-beta"}),
+}
+
+
+def reserved_headers(names: Iterable[str], provider: Provider) -> Iterator[tuple[str, Text, Text]]:
+    """Each of these headers that the program sets itself with this provider: its name, and what was found in place of what."""
+    of_azure = {"api-key"} if provider.type == "azure_openai" else frozenset[str]()
+    of_the_key = _OF_THE_KEY.get(provider.family, frozenset()) | of_azure
+    of_the_program = _OF_HTTP | _OF_THE_API.get(provider.family, frozenset())
+    for name in names:
+        if name.lower() in of_the_key:
+            yield name, Text("the header {name}, which holds the key", name=quoted(name)), Text("the key in api_key")
+        elif name.lower() in of_the_program:
+            found = Text("the header {name}, which the program sets itself", name=quoted(name))
+            yield name, found, Text("other headers only")

@@ -20,6 +20,7 @@ from coordination.config.key_types import (
     Presentation,
     Price,
     Secret,
+    SecretValues,
     Sections,
     String,
     Thinking,
@@ -108,6 +109,7 @@ class ModelOptions(Section):
     separate_reasoning: Flag | None = None
     chat_template_kwargs: Data | None = Field(default=None, repr=False)
     extra_body: Data | None = Field(default=None, repr=False)
+    idle_timeout: Annotated[StrictFloat, Field(ge=1, le=3600), AsTyped] | None = None
 
     @property
     def output_tokens(self) -> int | None:
@@ -136,6 +138,7 @@ class ModelKeys(ModelOptions):
     base_url: WebAddress | None = Field(default=None, repr=False)
     api_key: Annotated[Secret, AfterValidator(header_key)] | None = None
     api_version: OneLine | None = None
+    headers: SecretValues = Field(default_factory=dict)
     price: PriceKeys | None = None
     cwd: OneLine | None = None
     system_prompt: String = ""

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictFl
 from typing_extensions import override
 
 from coordination.config.diagnostics import Diagnostics, quoted
+from coordination.config.headers import problems_of_headers
 from coordination.config.key_types import (
     AsTyped,
     AsWritten,
@@ -252,6 +253,8 @@ def _incoherence(keys: ServerKeys) -> Iterator[tuple[str, Text, Text]]:
         yield "headers", Text("a key for a server with a url"), Text("env instead")
     elif any(each in value.get_secret_value() for value in keys.headers.values() for each in "\n\r"):
         yield "headers", Text("a line break in a header"), Text("headers of one line")
+    else:
+        yield from (("headers", found, expected) for _, found, expected in problems_of_headers(keys.headers))
 
 
 Servers: TypeAlias = Annotated[tuple[ServerKeys, ...], BeforeValidator(_named), AfterValidator(usable)]

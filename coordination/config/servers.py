@@ -228,12 +228,18 @@ LEAST_KEY = 16
 def _warn_of_secrets(keys: ServerKeys, report: Diagnostics) -> None:
     """Once for each server of which the file tells a secret, instead of the variable that has it."""
     for section in ("env", "headers"):
-        for name, source in keys.table.sources(section).items():
-            if names_secret(name) and len(source) >= LEAST_KEY and "${" not in source and not is_web_address(source):
-                place = keys.table.place_of(section)
-                report.add_warning(
-                    Place(place.line, (*place.path, name)), IN_THE_FILE, once_for=f"secrets of {keys.name}"
-                )
+        for name in secrets_in_the_file(keys.table, section):
+            place = keys.table.place_of(section)
+            report.add_warning(Place(place.line, (*place.path, name)), IN_THE_FILE, once_for=f"secrets of {keys.name}")
+
+
+def secrets_in_the_file(table: Table, section: str) -> tuple[str, ...]:
+    """The names in a mapping of which the file tells a secret."""
+    return tuple(
+        name
+        for name, source in table.sources(section).items()
+        if names_secret(name) and len(source) >= LEAST_KEY and "${" not in source and not is_web_address(source)
+    )
 
 
 IN_THE_FILE = Text(

@@ -5,7 +5,7 @@ Every block is kept whole for the history: a thinking block is refused if a lett
 
 import json
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -45,6 +45,7 @@ from coordination.llm.http_model import (
     ReplyParts,
     SdkClient,
     loosen,
+    with_idle_timeout,
 )
 from coordination.llm.model_errors import (
     Problem,
@@ -293,10 +294,10 @@ class PartialReplyParts(ReplyParts):
 
 
 class AnthropicClients(HttpClients):
-    """One SDK client per server and key."""
+    """One SDK client per server, key and headers."""
 
     @override
-    def new_client(self, base_url: str, api_key: str) -> SdkClient:
+    def new_client(self, base_url: str, api_key: str, headers: Mapping[str, str]) -> SdkClient:
         client = AsyncAnthropic(
             base_url=base_url,
             api_key=api_key,
@@ -304,6 +305,8 @@ class AnthropicClients(HttpClients):
             open_telemetry=False,
             http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS),
         )
+        # An option would be added to ANTHROPIC_CUSTOM_HEADERS, which could replace the key at any server.
+        client._custom_headers = dict(headers)  # noqa: SLF001 - see above
         return cast("SdkClient", client)
 
     @override
@@ -536,12 +539,15 @@ def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
 
 def _options(options: ModelOptions) -> MessagesOptions:
     thinking, budget = options.thinking_ahead
-    return MessagesOptions(
-        temperature=options.temperature,
-        max_tokens=options.output_tokens,
-        thinking=thinking,
-        thinking_budget=budget,
-        effort=options.effort,
-        enable_web_search=options.enable_web_search,
-        extra_body=extra_body(options, "top_p", "top_k"),
+    return with_idle_timeout(
+        MessagesOptions(
+            temperature=options.temperature,
+            max_tokens=options.output_tokens,
+            thinking=thinking,
+            thinking_budget=budget,
+            effort=options.effort,
+            enable_web_search=options.enable_web_search,
+            extra_body=extra_body(options, "top_p", "top_k"),
+        ),
+        options,
     )

@@ -19,7 +19,7 @@ from coordination.config import BackendSettings, ModelOptions
 from coordination.errors import ModelError
 from coordination.llm.gemini_client import Asked, GeminiClients, freeing_connections, garbled, refusal, unfinished
 from coordination.llm.http import extra_body
-from coordination.llm.http_model import HttpOptions, ServedModel, those_set
+from coordination.llm.http_model import HttpOptions, ServedModel, those_set, with_idle_timeout
 from coordination.llm.model_errors import (
     Provider,
     Raw,
@@ -259,7 +259,8 @@ class GeminiModel(ServedModel[GeminiOptions]):
     async def _stream(
         self, system: str, contents: Sequence[types.Content], tools: Sequence[ToolSpec]
     ) -> AsyncIterator[types.GenerateContentResponse]:
-        client = self._clients.client(base_url=self._provider.base_url, api_key=self._provider.key)
+        provider = self._provider
+        client = self._clients.client(base_url=provider.base_url, api_key=provider.key, headers=provider.headers)
         models = cast("_Models", client.aio.models)
         return await models.generate_content_stream(
             model=self._provider.model, contents=list(contents), config=self._config(system, tools)
@@ -367,13 +368,16 @@ def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
 
 def _options(options: ModelOptions) -> GeminiOptions:
     _, budget = options.thinking_ahead
-    return GeminiOptions(
-        temperature=options.temperature,
-        max_output_tokens=options.output_tokens,
-        thinking_level=options.effort,
-        thinking_budget=budget,
-        enable_web_search=options.enable_web_search,
-        extra_body=_extra(options),
+    return with_idle_timeout(
+        GeminiOptions(
+            temperature=options.temperature,
+            max_output_tokens=options.output_tokens,
+            thinking_level=options.effort,
+            thinking_budget=budget,
+            enable_web_search=options.enable_web_search,
+            extra_body=_extra(options),
+        ),
+        options,
     )
 
 

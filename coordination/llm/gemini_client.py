@@ -15,6 +15,7 @@ from typing_extensions import override
 from coordination.errors import ModelError, ModelFault
 from coordination.llm.model_errors import (
     LONGEST_WAIT,
+    Headers,
     Problem,
     Provider,
     Raw,
@@ -190,18 +191,18 @@ async def freeing_connections() -> AsyncGenerator[None]:
 
 
 class GeminiClients:
-    """One SDK client, and so one pool of connections, per server and key."""
+    """One SDK client, and so one pool of connections, per server, key and headers."""
 
     def __init__(self, *, longest_line: int = LONGEST_LINE) -> None:
         self._longest_line = longest_line
-        self._clients: dict[tuple[str, str], tuple[genai.Client, httpx2.AsyncClient]] = {}
+        self._clients: dict[tuple[str, str, Headers], tuple[genai.Client, httpx2.AsyncClient]] = {}
 
-    def client(self, *, base_url: str, api_key: str) -> genai.Client:
-        """The client of this server and key; made on first use. The address may end in a version, such as /v1beta."""
-        found = self._clients.get((base_url, api_key))
+    def client(self, *, base_url: str, api_key: str, headers: Headers = ()) -> genai.Client:
+        """The client of this server, key and headers; made on first use. The address may end in a version, such as /v1beta."""
+        found = self._clients.get((base_url, api_key, headers))
         if found is None:
-            found = self._new(base_url, api_key)
-            self._clients[base_url, api_key] = found
+            found = self._new(base_url, api_key, headers)
+            self._clients[base_url, api_key, headers] = found
         return found[0]
 
     async def aclose(self) -> None:
@@ -212,7 +213,7 @@ class GeminiClients:
             client.close()
             await connections.aclose()
 
-    def _new(self, base_url: str, api_key: str) -> tuple[genai.Client, httpx2.AsyncClient]:
+    def _new(self, base_url: str, api_key: str, headers: Headers) -> tuple[genai.Client, httpx2.AsyncClient]:
         connections = _Connections(
             longest_line=self._longest_line,
             limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30),
@@ -225,6 +226,7 @@ class GeminiClients:
             http_options=types.HttpOptions(
                 base_url=versioned["address"] if versioned else base_url,
                 api_version=versioned["version"] if versioned else DEFAULT_VERSION,
+                headers=dict(headers),
                 httpx_async_client=connections,
                 retry_options=types.HttpRetryOptions(attempts=1),
             ),

@@ -8,15 +8,17 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 import httpx2
 from typing_extensions import override
 
+from coordination.config import ModelOptions
 from coordination.errors import ConfigError
 from coordination.llm.http import BROKEN_CONNECTION, check_address, read_events
 from coordination.llm.model_errors import (
+    Headers,
     Problem,
     Provider,
     Raw,
@@ -92,8 +94,15 @@ ServedOptionsT = TypeVar("ServedOptionsT", bound=ServedOptions)
 HttpOptionsT = TypeVar("HttpOptionsT", bound=HttpOptions)
 
 
+def with_idle_timeout(own: ServedOptionsT, configured: ModelOptions) -> ServedOptionsT:
+    """The options with the operator's limit of silence, where there is one."""
+    return own if configured.idle_timeout is None else replace(own, read_timeout=configured.idle_timeout)
+
+
 class ServedModel(ABC, Generic[ServedOptionsT]):
     """A model at an address. `key_name` is what people know its key by, such as OPENAI_API_KEY.
+
+    `headers` go with every request; those of their values that are in `secrets` are not repeated to people.
 
     Attributes:
         default_base_url: where its vendor serves it.
@@ -109,11 +118,15 @@ class ServedModel(ABC, Generic[ServedOptionsT]):
         base_url: str | None = None,
         api_key: str = "",
         key_name: str = "",
+        headers: Headers = (),
+        secrets: tuple[str, ...] = (),
         options: ServedOptionsT | None = None,
     ) -> None:
         address = self.default_base_url if base_url is None else base_url
         check_address(address, model)
-        self._provider = Provider(model=model, base_url=address, key_name=key_name, key=api_key)
+        self._provider = Provider(
+            model=model, base_url=address, key_name=key_name, key=api_key, headers=headers, secrets=secrets
+        )
         self._options = self.default_options if options is None else options
         if diagnostics := self._options.diagnostics(model):
             raise ConfigError(diagnostics)
@@ -203,21 +216,21 @@ class SdkClient(Protocol):
 
 
 class HttpClients(ABC):
-    """One SDK client, and so one pool of connections, per server and key.
+    """One SDK client, and so one pool of connections, per server, key and headers.
 
-    They should run over aiohttp, which costs about half of the SDKs' own transport for a streamed reply.
+    The headers are the client's own: what comes with a single request, an SDK writes to its log. They should run over aiohttp, which costs about half of the SDKs' own transport for a streamed reply.
     """
 
     def __init__(self) -> None:
-        self._clients: dict[tuple[str, str], SdkClient] = {}
+        self._clients: dict[tuple[str, str, Headers], SdkClient] = {}
 
-    def client(self, *, base_url: str, api_key: str) -> SdkClient:
-        """The client of this server and key; made on first use."""
-        client = self._clients.get((base_url, api_key))
+    def client(self, *, base_url: str, api_key: str, headers: Headers = ()) -> SdkClient:
+        """The client of this server, key and headers; made on first use."""
+        client = self._clients.get((base_url, api_key, headers))
         if client is None:
             # Without a key an SDK would look for one in the environment, and on the disk.
-            client = self.new_client(base_url, api_key or "none")
-            self._clients[base_url, api_key] = client
+            client = self.new_client(base_url, api_key or "none", dict(headers))
+            self._clients[base_url, api_key, headers] = client
         return client
 
     async def post(
@@ -230,7 +243,7 @@ class HttpClients(ABC):
             ConnectionFailedError: it did not answer.
         """
         timeout = httpx2.Timeout(read_timeout, connect=CONNECT_SECONDS, pool=None)
-        client = self.client(base_url=provider.base_url, api_key=provider.key)
+        client = self.client(base_url=provider.base_url, api_key=provider.key, headers=provider.headers)
         with self.translated():
             return await client.post(
                 path,
@@ -248,8 +261,8 @@ class HttpClients(ABC):
             await client.close()
 
     @abstractmethod
-    def new_client(self, base_url: str, api_key: str) -> SdkClient:
-        """A client of this server and key that never retries by itself."""
+    def new_client(self, base_url: str, api_key: str, headers: Mapping[str, str]) -> SdkClient:
+        """A client of this server and key that sends these headers, and no others of the environment's; it never retries."""
         ...
 
     @abstractmethod
@@ -297,9 +310,19 @@ class HttpModel(ServedModel[HttpOptionsT]):
         base_url: str | None = None,
         api_key: str = "",
         key_name: str = "",
+        headers: Headers = (),
+        secrets: tuple[str, ...] = (),
         options: HttpOptionsT | None = None,
     ) -> None:
-        super().__init__(model=model, base_url=base_url, api_key=api_key, key_name=key_name, options=options)
+        super().__init__(
+            model=model,
+            base_url=base_url,
+            api_key=api_key,
+            key_name=key_name,
+            headers=headers,
+            secrets=secrets,
+            options=options,
+        )
         self._clients = clients
         self._limit = self._options.max_reply_characters
 

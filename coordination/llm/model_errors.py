@@ -19,6 +19,9 @@ from coordination.text import NO_TEXT, Text, template
 Raw: TypeAlias = "str | int | float | bool | None | list[Raw] | dict[str, Raw]"
 """JSON as it came in, unchecked."""
 
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values of HTTP headers."""
+
 LONGEST_WAIT = 3600.0
 """Seconds: a `retry-after` above it is taken as this."""
 
@@ -134,13 +137,16 @@ _FORWARDED = ("", "llm_provider-")
 class Provider:
     """Who is asked, as people may read it: the model's name, the server without credentials, the key's name.
 
-    `key` is for nobody's eyes: it is known so that it can be taken out of what the provider says.
+    `key` and `secrets` are for nobody's eyes: they are known so that they can be taken out of what the provider says.
+    `headers` go with every request.
     """
 
     model: str
     base_url: str
     key_name: str = ""
     key: str = field(default="", repr=False)
+    headers: Headers = field(default=(), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def title(self) -> Text:
@@ -231,7 +237,8 @@ def silent(provider: Provider) -> ModelError:
     return ModelError(
         ModelFault.TIMED_OUT,
         Text(
-            "{provider:A} sent nothing for too long; if this continues, the operator must check that it is running.",
+            "{provider:A} sent nothing for too long; if this continues, the operator must check that it is running, or "
+            "raise idle_timeout.",
             provider=provider.title,
         ),
         is_retryable=True,
@@ -344,6 +351,8 @@ def _asked_by(headers: Mapping[str, str], prefix: str) -> float | None:
 def quoted(said: str, provider: Provider) -> Text:
     """What a provider said, as a sentence that follows ours: on one line, cut, without keys and tokens; or nothing."""
     text = said.replace(provider.key, _HIDDEN) if len(provider.key) >= _SHORTEST_KEY else said
+    for secret in sorted(provider.secrets, key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
     text = _KEY_LIKE.sub(_HIDDEN, whole_text(text))
     text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     if not text or text.startswith("<"):

@@ -31,7 +31,16 @@ from coordination.llm.http import (
     text_of,
     whole,
 )
-from coordination.llm.http_model import HttpModel, HttpOptions, Item, Refusal, ReplyParts, loosen, result_text
+from coordination.llm.http_model import (
+    HttpModel,
+    HttpOptions,
+    Item,
+    Refusal,
+    ReplyParts,
+    loosen,
+    result_text,
+    with_idle_timeout,
+)
 from coordination.llm.model_errors import (
     Problem,
     Provider,
@@ -466,9 +475,12 @@ def _address(backend: BackendSettings) -> str:
 def _options(options: ModelOptions) -> ChatOptions:
     verbosity = options.text.verbosity if options.text is not None else None
     own: dict[str, Raw] = {} if verbosity is None else {"verbosity": verbosity}
-    return ChatOptions(
-        temperature=options.temperature,
-        max_completion_tokens=options.output_tokens,
-        reasoning_effort=options.effort,
-        extra_body=own | dict(extra_body(options, *_AS_THEY_ARE)),
+    return with_idle_timeout(
+        ChatOptions(
+            temperature=options.temperature,
+            max_completion_tokens=options.output_tokens,
+            reasoning_effort=options.effort,
+            extra_body=own | dict(extra_body(options, *_AS_THEY_ARE)),
+        ),
+        options,
     )

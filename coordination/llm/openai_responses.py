@@ -37,6 +37,7 @@ from coordination.llm.http_model import (
     ReplyParts,
     result_text,
     those_set,
+    with_idle_timeout,
 )
 from coordination.llm.model_errors import (
     Problem,
@@ -370,12 +371,15 @@ def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
 
 def _options(options: ModelOptions) -> ResponsesOptions:
     summary = options.reasoning.summary if options.reasoning is not None else None
-    return ResponsesOptions(
-        temperature=options.temperature,
-        max_output_tokens=options.output_tokens,
-        reasoning_effort=options.effort,
-        reasoning_summary=None if summary == "none" else summary,
-        verbosity=options.text.verbosity if options.text is not None else None,
-        enable_web_search=options.enable_web_search,
-        extra_body=extra_body(options, "top_p"),
+    return with_idle_timeout(
+        ResponsesOptions(
+            temperature=options.temperature,
+            max_output_tokens=options.output_tokens,
+            reasoning_effort=options.effort,
+            reasoning_summary=None if summary == "none" else summary,
+            verbosity=options.text.verbosity if options.text is not None else None,
+            enable_web_search=options.enable_web_search,
+            extra_body=extra_body(options, "top_p"),
+        ),
+        options,
     )

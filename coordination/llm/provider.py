@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import NotRequired, Protocol, TypedDict, TypeVar, cast
 
 from coordination.config import BackendSettings
+from coordination.llm.model_errors import Headers
 from coordination.ports import Clock, InputMessage, Model, ToolResult, UserMessage
+from coordination.redaction import secrets_in_headers
 
 
 class Closable(Protocol):
@@ -58,19 +60,39 @@ class Build(Protocol):
 
 
 class Server(TypedDict):
-    """Where a model is, and by which key; without `base_url`, it is where its vendor serves it."""
+    """Where a model is, and by which key; without `base_url`, it is where its vendor serves it.
+
+    `headers` go with every request, and `secrets` are the values in them that must not be repeated to people.
+    """
 
     model: str
     base_url: NotRequired[str | None]
     api_key: NotRequired[str]
     key_name: NotRequired[str]
+    headers: NotRequired[Headers]
+    secrets: NotRequired[tuple[str, ...]]
 
 
 def server_of(backend: BackendSettings) -> Server:
     """What a backend says of the server, as models that are served take it."""
-    return Server(
+    server = Server(
         model=backend.model, base_url=backend.base_url or None, api_key=key_of(backend), key_name=backend.key_name
     )
+    if backend.headers:
+        headers = headers_of(backend)
+        server["headers"] = headers
+        server["secrets"] = secrets_in_headers(headers, from_variables=from_variables(backend))
+    return server
+
+
+def headers_of(backend: BackendSettings) -> Headers:
+    """The headers that the configuration adds to every request."""
+    return tuple((each.name, each.value.get_secret_value()) for each in backend.headers)
+
+
+def from_variables(backend: BackendSettings) -> frozenset[str]:
+    """The names of those headers whose values come from variables."""
+    return frozenset(each.name for each in backend.headers if each.is_from_variable)
 
 
 def key_of(backend: BackendSettings) -> str:

@@ -11,10 +11,10 @@ from coordination.config.sections import PriceKeys
 from coordination.errors import ConfigError, MissingLibraryError
 from coordination.llm.extras import Extra, extra_of, install_command, is_installed, missing
 from coordination.llm.metered_model import FallbackModel, MeteredModel, PriceOf
-from coordination.llm.provider import Build, Shared, key_of
+from coordination.llm.provider import Build, Shared, from_variables, headers_of, key_of
 from coordination.llm.rate_limiter import RateLimiters, Throttle, alone
 from coordination.ports import Clock, Model, Usage
-from coordination.redaction import learn_secrets
+from coordination.redaction import learn_headers, learn_secrets
 from coordination.text import Text
 
 _MILLION = 1_000_000
@@ -198,6 +198,7 @@ class Models:
         if family == "scripted":
             return model
         learn_secrets(key_of(backend))  # a provider's failure may repeat it, and its library logs that
+        learn_headers(headers_of(backend), from_variables=from_variables(backend))
         limiter = self._limiters.limiter_for(base_url=backend.base_url, key=key_of(backend))
         return MeteredModel(model, limiter=limiter, throttle=throttle, price=self._pricing.price_of(backend))
 

@@ -30,9 +30,9 @@ from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolSpec
 
 
 class _Client:
-    def __init__(self, base_url: str, api_key: str) -> None:
-        headers = {"authorization": f"Bearer {api_key}"}
-        self._http = httpx2.AsyncClient(base_url=base_url, headers=headers, limits=CONNECTION_LIMITS)
+    def __init__(self, base_url: str, api_key: str, headers: Mapping[str, str]) -> None:
+        own = {**headers, "authorization": f"Bearer {api_key}"}
+        self._http = httpx2.AsyncClient(base_url=base_url, headers=own, limits=CONNECTION_LIMITS)
 
     async def post(
         self,
@@ -58,8 +58,8 @@ class _Client:
 
 class TinyClients(HttpClients):
     @override
-    def new_client(self, base_url: str, api_key: str) -> _Client:
-        return _Client(base_url, api_key)
+    def new_client(self, base_url: str, api_key: str, headers: Mapping[str, str]) -> _Client:
+        return _Client(base_url, api_key, headers)
 
     @override
     @contextmanager

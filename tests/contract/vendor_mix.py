@@ -26,12 +26,12 @@ class Backend:
     """One agent's backend as YAML, and what its server has seen.
 
     Attributes:
-        callers: what names the caller, of every request.
+        callers: the headers of every request, which name the caller.
         requests: their bodies; `prefix` gives the parts of one in the order in which they are cached.
     """
 
     yaml: str
-    callers: Sequence[object]
+    callers: Sequence[Mapping[str, str]]
     requests: Sequence[Json]
     prefix: Callable[[Json], Sequence[str]]
 
@@ -161,7 +161,7 @@ async def claude_code(*acts: Act) -> AsyncGenerator[Backend]:
     ]
     async with claude_code_backend.claude_code_backend(*queue, counts=True) as server:
         yaml = backend("claude_code", "claude-sonnet-5-5", server.base_url)
-        yield Backend(yaml=yaml, callers=server.keys, requests=server.requests, prefix=messages_server.prefix)
+        yield Backend(yaml=yaml, callers=server.headers, requests=server.requests, prefix=messages_server.prefix)
         assert (server.diagnostics, server.queue, server.elsewhere) == ([], [], [])
 
 

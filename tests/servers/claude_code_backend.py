@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -76,6 +76,7 @@ class Backend:
     queue: list[Scripted] = field(default_factory=list[Scripted])
     requests: list[Json] = field(default_factory=list[Json])
     keys: list[str] = field(default_factory=list[str])
+    headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
     diagnostics: list[str] = field(default_factory=list[str])
     elsewhere: list[str] = field(default_factory=list[str])
     messages: int = 0
@@ -98,6 +99,7 @@ class Backend:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())
         self.requests.append(body)
+        self.headers.append(dict(request.headers))
         self.keys.append(request.headers.get("x-api-key") or request.headers.get("authorization", ""))
         found = [*_diagnostics(body), *(_foreign(body) if self.is_strict else ()), *self._unexpected(body)]
         self.diagnostics += found

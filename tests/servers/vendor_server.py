@@ -26,11 +26,18 @@ class Fails:
 
 @dataclass(frozen=True, kw_only=True)
 class Sends:
-    """These writes and this ending: `late` ends after a while, `cut` drops the connection, `hang` keeps it, silent."""
+    """These writes and this ending: `late` ends after a while, `cut` drops the connection, `hang` keeps it, silent.
+
+    Attributes:
+        pause: seconds before each write.
+        headers: of the response; with `Content-Encoding`, the writes are encoded already.
+    """
 
     writes: Sequence[bytes]
     ending: Ending = "end"
     content_type: str = "text/event-stream"
+    pause: float = 0.0
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass
@@ -120,9 +127,10 @@ class VendorServer(Generic[SaysT]):
             await self._count(-1)
 
     async def _stream(self, request: web.Request, reply: Sends) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": reply.content_type})
+        response = web.StreamResponse(headers={"Content-Type": reply.content_type, **reply.headers})
         await response.prepare(request)
         for data in reply.writes:
+            await asyncio.sleep(reply.pause)
             await response.write(data)
         if reply.ending == "cut" and request.transport is not None:
             request.transport.abort()

@@ -194,7 +194,7 @@ def test_every_option_is_read() -> None:
         "temperature: 0.1, top_p: 0.5, top_k: 5, max_tokens: 7, max_completion_tokens: 7, seed: 1, "
         "reasoning: {effort: low}, reasoning_effort: low, thinking: {type: enabled, budget_tokens: 2000}, "
         "max_thinking_tokens: 9, text: {verbosity: low}, enable_web_search: true, repetition_penalty: 1.1, "
-        "separate_reasoning: true, chat_template_kwargs: {a: true}, extra_body: {b: [1]}"
+        "separate_reasoning: true, chat_template_kwargs: {a: true}, extra_body: {b: [1]}, idle_timeout: 9"
     )
     options = backend_of(f"type: openai, model: m, {written}").options
     assert all(getattr(options, name) not in (None, False) for name in ModelOptions.model_fields)

@@ -17,7 +17,7 @@ from coordination.config import BackendSettings, ModelOptions
 from coordination.errors import ModelError
 from coordination.llm.claude_code.messages import PREFIX, SERVER, WEB_SEARCH, Counter, Exchange
 from coordination.llm.claude_code.process import ClaudeCodeProcess, Launch, died, missing, slow_to_start, stillborn
-from coordination.llm.http_model import ServedModel, ServedOptions
+from coordination.llm.http_model import ServedModel, ServedOptions, with_idle_timeout
 from coordination.llm.model_errors import Provider, Raw, silent, whole_text
 from coordination.llm.provider import Shared, results_in, server_of, told_in
 from coordination.ports import (
@@ -246,6 +246,7 @@ class ClaudeCodeModel(ServedModel[ClaudeCodeOptions]):
             system=whole_text(system + _NAMES),
             base_url=self._provider.base_url,
             api_key=self._provider.key,
+            headers=self._provider.headers,
             server=SERVER,
             allowed=(f"mcp__{SERVER}", *own_tools),
             own_tools=own_tools,
@@ -327,9 +328,12 @@ def build(agent: str, backend: BackendSettings, shared: Shared) -> Model:
 
 def _options(options: ModelOptions) -> ClaudeCodeOptions:
     _, budget = options.thinking_ahead
-    return ClaudeCodeOptions(
-        effort=options.effort,
-        max_output_tokens=options.output_tokens,
-        max_thinking_tokens=budget,
-        enable_web_search=options.enable_web_search,
+    return with_idle_timeout(
+        ClaudeCodeOptions(
+            effort=options.effort,
+            max_output_tokens=options.output_tokens,
+            max_thinking_tokens=budget,
+            enable_web_search=options.enable_web_search,
+        ),
+        options,
     )

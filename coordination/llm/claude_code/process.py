@@ -23,6 +23,7 @@ from typing_extensions import override
 from coordination.errors import ModelError, ModelFault
 from coordination.llm.extras import LOCKED
 from coordination.llm.model_errors import (
+    Headers,
     Problem,
     Provider,
     Raw,
@@ -86,6 +87,7 @@ class Launch:
     api_key: str
     server: str
     allowed: Sequence[str]
+    headers: Headers = ()
     own_tools: Sequence[str] = ()
     effort: str | None = None
     max_output_tokens: int | None = None
@@ -269,6 +271,8 @@ def _environment(launch: Launch, root: Path) -> dict[str, str]:
     }
     if launch.max_output_tokens is not None:
         environment["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(launch.max_output_tokens)
+    if launch.headers:
+        environment["ANTHROPIC_CUSTOM_HEADERS"] = "\n".join(f"{name}: {value}" for name, value in launch.headers)
     return environment
 
 
