@@ -158,7 +158,7 @@ def _problems_of_budget(options: ModelOptions) -> Iterator[tuple[tuple[str, ...]
 _OF_HTTP = frozenset(
     {
         "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
-        "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+        "keep-alive", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
 _OF_THE_KEY: Mapping[Family, frozenset[str]] = {

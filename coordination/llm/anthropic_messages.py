@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from coordination.config import BackendSettings, ModelOptions
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.finish_reasons import failure_of
 from coordination.llm.http import (
     arguments_of,
     as_name,
@@ -48,13 +49,10 @@ from coordination.llm.http_model import (
     with_idle_timeout,
 )
 from coordination.llm.model_errors import (
-    Problem,
     Provider,
     Raw,
     cut_off,
-    declined,
     refused,
-    too_short,
     unreadable,
     whole_text,
 )
@@ -141,7 +139,10 @@ class _Growing:
     def arguments(self) -> str:
         """A call's arguments as the model wrote them."""
         written = "".join(self.added.get("partial_json", ()))
-        return arguments_of(written) if written.strip() else json.dumps(self.start.get("input") or {})
+        begun = self.start.get("input") or {}
+        if written.strip():
+            return arguments_of(written)
+        return arguments_of(begun) if isinstance(begun, str) else json.dumps(begun)
 
     def whole(self) -> Item:
         """The block as it is after its last delta."""
@@ -190,6 +191,8 @@ class PartialReplyParts(ReplyParts):
                 self._stop(event)
             case "message_stop":
                 self.is_finished = True
+            case "message":
+                self._take_whole(event, len(payload))
             case "error":
                 raise refused(reported_problem(event), self._provider)
             case None:
@@ -211,15 +214,9 @@ class PartialReplyParts(ReplyParts):
             raise unreadable(self._provider)
         if not self.is_finished or not self._stop_reason:
             raise cut_off(self._provider)
-        match self._stop_reason:
-            case "max_tokens":
-                raise too_short(self._provider, LENGTH_OPTION)
-            case "model_context_window_exceeded":
-                raise refused(Problem(codes=("context_length_exceeded",)), self._provider)
-            case "refusal":
-                raise declined(self._provider)
-            case _:
-                pass
+        failure = failure_of(self._stop_reason, self._provider, LENGTH_OPTION)
+        if failure is not None:
+            raise failure
         growing = [self._blocks[place] for place in sorted(self._blocks)]
         try:
             blocks = [each.whole() for each in growing]
@@ -248,6 +245,17 @@ class PartialReplyParts(ReplyParts):
             calls.append(ToolCall(id=identity, name=name, arguments=each.arguments))
             block |= {"id": identity, "name": as_name(name)}
         return tuple(calls)
+
+    def _take_whole(self, message: Item, size: int) -> None:
+        """Take the message of a gateway that does not stream, though it was asked to."""
+        content = message.get("content")
+        if not isinstance(content, list):
+            raise unreadable(self._provider)
+        self._has_begun = self.is_finished = True
+        self._grow(size)
+        self._blocks = {at: _Growing(start=block) for at, block in enumerate(content) if isinstance(block, dict)}
+        self._stop_reason = text_of(message.get("stop_reason"))
+        self._count(message.get("usage"))
 
     def _start(self, event: Item, size: int) -> None:
         block, index = event.get("content_block"), event.get("index")

@@ -114,6 +114,9 @@ class EventLines:
         value = value.removeprefix(b" ")
         if name == b"event":
             self._event = value.strip()
+        elif line.startswith(b"{") and _is_object(line):
+            # Some servers report that they failed in the middle of a stream without the form of an event.
+            payloads.append(line)
         elif name == b"data":
             self._data.append(value)
             self._data_size += len(value)
@@ -163,6 +166,34 @@ async def read_events(response: httpx2.Response, sink: Sink, provider: Provider,
     except ModelError as error:
         error.spent = (0, taken.count, None)
         raise
+
+
+async def read_whole(response: httpx2.Response, sink: Sink, provider: Provider, *, limit: int) -> None:
+    """Hand on the one object of a server that does not stream, or the events that are called JSON all the same.
+
+    Raises:
+        ModelError: the connection broke, the body passes the limit or is nothing of that kind, or the sink refuses it.
+    """
+    body = await _joined(response, provider, limit=limit)
+    lines = EventLines(limit=4 * limit)
+    payloads = [] if _is_object(body) else [*lines.feed(body), *lines.finish()]
+    for payload in payloads or [body]:
+        sink.take(payload)
+
+
+async def _joined(response: httpx2.Response, provider: Provider, *, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with aclosing(response.aiter_bytes()) as stream:
+            async for data in stream:
+                pieces.append(data)
+                size += len(data)
+                if size > 4 * limit:
+                    raise too_large(provider, limit)
+    except BROKEN_CONNECTION as error:
+        raise broken(error, provider) from None
+    return b"".join(pieces)
 
 
 class _Counted:
@@ -233,7 +264,7 @@ def _as_failure(payload: bytes) -> bytes:
 
 def _read(payload: bytes) -> Raw:
     try:
-        return cast("Raw", json.loads(payload))
+        return cast("Raw", json.loads(payload.decode("utf-8-sig")))
     except (ValueError, RecursionError):
         return None
 
@@ -268,6 +299,12 @@ NAME_LIMIT = 64
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _TOOL_INDEX = re.compile(r"\btools[.\[](\d{1,4})\b")
+_STATUSES = ("code", "status_code", "http_code", "status")
+"""Where a failure inside a stream has the HTTP status that it would have had."""
+
+_MINIMAX: Mapping[int, int] = {1002: 429, 1004: 401, 1008: 402, 1039: 429, 2013: 400, 2049: 401}
+"""What other vendors' HTTP status would be for MiniMax's codes."""
+
 _UNITED = frozenset({"oneOf", "anyOf", "allOf", "enum", "not"})
 
 
@@ -368,23 +405,35 @@ def is_failure(event: Mapping[str, Raw]) -> bool:
     """Whether an event without a type reports a failure, in any of the shapes that servers and gateways give it."""
     if event.get("error") or event.get("object") == "error":
         return True
-    return "choices" not in event and ("detail" in event or ("message" in event and "code" in event))
+    is_coded = any(key in event for key in ("code", "status_code", "http_code"))
+    has_words = any(isinstance(event.get(key), str) for key in ("message", "msg"))
+    return not event.get("choices") and ("detail" in event or (has_words and is_coded) or _minimax(event) is not None)
 
 
 def reported_problem(event: Mapping[str, Raw]) -> Problem:
     """What a failure inside a stream says; the status is that of the failure, as the stream's own is 200."""
     error = event.get("error")
-    told = error if isinstance(error, dict) else event
+    told = error if isinstance(error, dict) else _minimax(event) or event
     details = told.get("details")
     coded = (details.get("error_code") if isinstance(details, dict) else None, told.get("code"), told.get("type"))
-    words = text_of(told.get("message")) or text_of(error)
+    words = text_of(told.get("message")) or text_of(told.get("msg")) or text_of(error)
     return Problem(
-        status=_status(told.get("code")),
+        status=next((status for key in _STATUSES if (status := _status(told.get(key))) is not None), None),
         codes=tuple(each.lower() for each in coded if isinstance(each, str)),
-        said=said_in(event.get("error")) or said_in(event),
+        said=said_in(event.get("error")) or said_in(told) or said_in(event),
         words=words,
         retry_after=pause_in(words),
     )
+
+
+def _minimax(event: Mapping[str, Raw]) -> Mapping[str, Raw] | None:
+    """The failure in MiniMax's own form, which comes with an HTTP status of 200."""
+    told = event.get("base_resp")
+    if not isinstance(told, dict) or not told.get("status_code"):
+        return None
+    code = told["status_code"]
+    status = _MINIMAX.get(code) if isinstance(code, int) else None
+    return {"code": status, "message": told.get("status_msg")}
 
 
 def _status(code: Raw) -> int | None:

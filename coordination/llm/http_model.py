@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from coordination.config import ModelOptions
 from coordination.errors import ConfigError
-from coordination.llm.http import BROKEN_CONNECTION, check_address, read_events
+from coordination.llm.http import BROKEN_CONNECTION, check_address, read_events, read_whole
 from coordination.llm.model_errors import (
     Headers,
     Problem,
@@ -361,8 +361,11 @@ class HttpModel(ServedModel[HttpOptionsT]):
         await self.read(await self._respond(body), parts)
 
     async def read(self, response: httpx2.Response, parts: ReplyParts) -> None:
-        """Hand on all that comes."""
-        await read_events(response, parts, self._provider, limit=self._limit)
+        """Hand on all that comes. A server or gateway that does not stream answers with one object."""
+        if "json" in response.headers.get("content-type", ""):
+            await read_whole(response, parts, self._provider, limit=self._limit)
+        else:
+            await read_events(response, parts, self._provider, limit=self._limit)
 
     async def _respond(self, body: Item) -> httpx2.Response:
         try:

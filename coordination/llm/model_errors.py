@@ -28,6 +28,9 @@ LONGEST_WAIT = 3600.0
 LONGEST_QUOTE = 300
 """Characters of a provider's own words that are passed on."""
 
+LONGEST_REASON = 40
+"""Characters of the word with which a provider ended a reply."""
+
 _SAYING = ("message", "detail", "error", "error_description", "msg", "title", "raw")
 """Where providers put their words: OpenAI, FastAPI and vLLM, Ollama, OAuth, pydantic, RFC 9457, OpenRouter."""
 
@@ -48,6 +51,7 @@ _BY_CODE: dict[str, ModelFault] = {
     "token_not_found_in_db": ModelFault.AUTH,
     "no_db_connection": ModelFault.AUTH,
     "insufficient_quota": ModelFault.OUT_OF_BUDGET,
+    "exceeded_current_quota_error": ModelFault.OUT_OF_BUDGET,
     "billing_hard_limit_reached": ModelFault.OUT_OF_BUDGET,
     "billing_error": ModelFault.OUT_OF_BUDGET,
     "insufficient_balance": ModelFault.OUT_OF_BUDGET,
@@ -112,9 +116,16 @@ _SENTENCES: dict[ModelFault, LiteralString] = {
     ModelFault.CUT_OFF: template("{who:A} broke off its reply; try again later."),
 }
 _TOO_LONG = (
-    "maximum context length", "context window", "context length", "context limit", "prompt is too long", "too many tokens",
+    "maximum context length", "context window", "context length", "context limit", "context size", "prompt is too long",
+    "too many tokens", "maximum model length", "maximum prompt length", "maximum number of tokens", "input is too long",
+    "exceeds max length", "range of input length", "reduce the length of the messages", "model token limit",
 )  # fmt: skip
-_USED_UP = ("credit balance is too low",)
+"""Beside OpenAI and Anthropic: llama.cpp, vLLM, xAI, Gemini, Bedrock, Z.AI, Alibaba, Groq, Moonshot."""
+
+_TOO_LARGE_AT_ONCE = ("request too large for",)
+"""OpenAI and Groq call a request a matter of rates that no minute has room for: it fails however often it is tried."""
+
+_USED_UP = ("credit balance is too low", "insufficient balance", "insufficient credits", "used all available credits")
 _NO_MODEL = ("invalid model name", "no healthy deployments for this model")
 _FILTERED = ("content management policy", "contentpolicyviolation")
 _BY_WORDS = (
@@ -125,7 +136,7 @@ _BY_WORDS = (
 """What a refused request was refused for, where only the words say so: gateways keep those, and make up codes."""
 
 _TIME = r"(\d{1,6}(?:\.\d{1,9})?) ?([a-z]{1,12})"
-_PAUSE = re.compile(rf"\b(?:try again|retry) in (?:about )?((?:{_TIME} ?){{1,3}})", re.IGNORECASE)
+_PAUSE = re.compile(rf"\b(?:try again|retry) (?:in|after) (?:about )?((?:{_TIME} ?){{1,3}})", re.IGNORECASE)
 _UNITS = (("ms", 0.001), ("mil", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0))
 """Seconds of each unit, by how its name begins."""
 
@@ -174,13 +185,15 @@ class Problem:
     @property
     def fault(self) -> ModelFault:
         """By the provider's own code, then by its words, then by the HTTP status."""
+        words = self.words.lower()
+        if any(phrase in words for phrase in _TOO_LARGE_AT_ONCE):
+            return ModelFault.CONTEXT_TOO_LONG
         coded = [_BY_CODE[code] for code in self.codes if code in _BY_CODE]
         precise = [fault for fault in coded if fault is not ModelFault.BAD_REQUEST]
         # Some servers call every failure an `api_error`. A request that they refuse is no better when it comes again.
         is_ours = self.status in _REFUSED_AS_IT_IS and precise[:1] == [ModelFault.OVERLOADED]
         if precise and not is_ours:
             return precise[0]
-        words = self.words.lower()
         for phrases, fault in _BY_WORDS if coded or self.status == 400 else ():
             if any(phrase in words for phrase in phrases):
                 return fault
@@ -266,6 +279,20 @@ def unfinished(provider: Provider) -> ModelError:
             "{who:A} ended its reply in the middle and gave no reason; if this continues, the "
             "operator must check that server's log.",
             who=provider.title,
+        ),
+        is_retryable=True,
+    )
+
+
+def broken_off(provider: Provider, reason: str) -> ModelError:
+    """The stream was ended in good order, for a reason that makes the reply half of one."""
+    return ModelError(
+        ModelFault.CUT_OFF,
+        Text(
+            "{who:A} ended its reply in the middle (reason: {reason}); if this continues, the operator must check that "
+            "server's log.",
+            who=provider.title,
+            reason=" ".join(reason.split())[:LONGEST_REASON],
         ),
         is_retryable=True,
     )

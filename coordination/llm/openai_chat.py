@@ -6,18 +6,16 @@ taken here; what breaks off is an error, never half a reply.
 """
 
 import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
-import httpx2
 from typing_extensions import override
 
 from coordination.config import BackendSettings, ModelOptions
 from coordination.errors import ModelError
+from coordination.llm.finish_reasons import ending_of, failure_of
 from coordination.llm.http import (
-    BROKEN_CONNECTION,
     arguments_of,
     as_name,
     as_object,
@@ -42,15 +40,12 @@ from coordination.llm.http_model import (
     with_idle_timeout,
 )
 from coordination.llm.model_errors import (
-    Problem,
     Provider,
     Raw,
-    broken,
+    broken_off,
     cut_off,
     declined,
     refused,
-    too_large,
-    too_short,
     unfinished,
     unreadable,
     whole_text,
@@ -144,19 +139,23 @@ class ChatReplyParts(ReplyParts):
                 raise unfinished(self._provider)
             case "tool_calls" | "function_call" if not self._calls and not "".join(self._text).strip():
                 raise unfinished(self._provider)
-            case "length" | "max_tokens":
-                raise too_short(self._provider, self._length_option)
-            case "content_filter":
-                raise declined(self._provider)
-            case "error":
-                raise refused(Problem(status=500), self._provider)
-            case _:
+            case None:
                 pass
+            case reason:
+                self._check(reason)
         if self._has_refusal and not self._calls:
             raise declined(self._provider)
         if not all(call.name for call in self._calls):
             raise unreadable(self._provider)
         return Reply(text=whole_text("".join(self._text)), calls=self._tool_calls(), usage=self._usage)
+
+    def _check(self, reason: str) -> None:
+        """Raise an error for a reply that ended for a reason that makes it none."""
+        failure = failure_of(reason, self._provider, self._length_option)
+        if failure is None and ending_of(reason) is None and not self._is_whole():
+            failure = broken_off(self._provider, reason)
+        if failure is not None:
+            raise failure
 
     def _is_whole(self) -> bool:
         """Whether a reply that ended without saying why has all that it began."""
@@ -202,9 +201,22 @@ class ChatReplyParts(ReplyParts):
             self._take_reasoning(delta)
             if delta.get("refusal"):
                 self._has_refusal = True
-        finish = choice.get("finish_reason")
-        if isinstance(finish, str):
-            self._finish = finish
+        if choice.get("error"):
+            # OpenRouter has the failure of the provider behind it in the choice, and a finish reason that says no more.
+            raise refused(reported_problem(choice), self._provider)
+        self._take_reason(choice)
+
+    def _take_reason(self, choice: dict[str, Raw]) -> None:
+        """An empty reason is none: Ollama and proxies give one with every piece, as others give null."""
+        own = choice.get("provider_specific_fields")
+        native = choice.get("native_finish_reason") or (
+            own.get("native_finish_reason") if isinstance(own, dict) else None
+        )
+        finish = text_of(choice.get("finish_reason")).strip()
+        if finish and finish != "null":
+            # LiteLLM calls what it does not know a stop, and keeps the word of the provider beside.
+            is_hidden = finish == "stop" and ending_of(text_of(native)) == "broken"
+            self._finish = text_of(native) if is_hidden else finish
 
     def _take_reasoning(self, delta: dict[str, Raw]) -> None:
         for name in REASONING_KEYS:
@@ -260,7 +272,8 @@ class ChatReplyParts(ReplyParts):
             and known is not None
             and (
                 bool(known.id and identity and known.id != identity)
-                or (known.is_complete_object and (known.name != name or not continues))
+                or (known.is_whole and known.name != name)
+                or (known.is_complete_object and not continues)
             )
         )
         if known is not None and not is_another and not (begins and index is None):
@@ -382,19 +395,6 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
         mentioned = (option for option in body if option not in _GIVEN_BY_US and option in refusal.words)
         return named if named in body else next(mentioned, "")
 
-    @override
-    async def read(self, response: httpx2.Response, parts: ReplyParts) -> None:
-        if "json" not in response.headers.get("content-type", ""):
-            await super().read(response, parts)
-            return
-        try:
-            async with aclosing(response.aiter_bytes()) as stream:
-                parts.take(await _joined(stream, self._limit))
-        except OverflowError:
-            raise too_large(self._provider, self._limit) from None
-        except BROKEN_CONNECTION as error:
-            raise broken(error, self._provider) from None
-
     def _body(self, system: str, history: Sequence[Item], tools: Sequence[ToolSpec]) -> Item:
         messages: list[Raw] = [{"role": "system", "content": system}, *history]
         body: Item = {"model": self.name, "messages": messages, "stream": True}
@@ -419,18 +419,6 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
             body[_EARLIER_LENGTH] = body.pop(_LENGTH)
         if not self._is_strict:
             loosen(body, "strict")
-
-
-async def _joined(stream: AsyncGenerator[bytes], limit: int) -> bytes:
-    """The whole body of a server that does not stream."""
-    pieces: list[bytes] = []
-    size = 0
-    async for data in stream:
-        pieces.append(data)
-        size += len(data)
-        if size > 4 * limit:
-            raise OverflowError
-    return b"".join(pieces)
 
 
 def _tool(tool: ToolSpec) -> Raw:

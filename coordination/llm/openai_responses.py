@@ -12,6 +12,7 @@ from typing_extensions import Unpack, override
 
 from coordination.config import BackendSettings, ModelOptions
 from coordination.errors import ModelError
+from coordination.llm.finish_reasons import failure_of
 from coordination.llm.http import (
     arguments_of,
     as_name,
@@ -43,11 +44,11 @@ from coordination.llm.model_errors import (
     Problem,
     Provider,
     Raw,
+    broken_off,
     cut_off,
     declined,
     refused,
     too_large,
-    too_short,
     unreadable,
     whole_text,
 )
@@ -88,6 +89,9 @@ class ResponsesReplyParts(ReplyParts):
                 self._end(kind, response if isinstance(response, dict) else {})
             case "error":
                 raise refused(reported_problem(event), self._provider)
+            case None if event.get("object") == "response":
+                # Asked for a stream, a gateway that does not stream sends the response itself.
+                self._end(f"response.{text_of(event.get('status'))}", event)
             case None if is_failure(event):
                 raise refused(reported_problem(event), self._provider)
             case _:
@@ -168,13 +172,9 @@ class ResponsesReplyParts(ReplyParts):
 
     def _incomplete(self, response: Item) -> ModelError:
         details = response.get("incomplete_details")
-        match details.get("reason") if isinstance(details, dict) else None:
-            case "max_output_tokens":
-                return too_short(self._provider, LENGTH_OPTION)
-            case "content_filter":
-                return declined(self._provider)
-            case _:
-                return cut_off(self._provider)
+        reason = text_of(details.get("reason")) if isinstance(details, dict) else ""
+        unknown = broken_off(self._provider, reason) if reason else cut_off(self._provider)
+        return failure_of(reason, self._provider, LENGTH_OPTION) or unknown
 
 
 def _twin(item: Item, place: int, streamed: Mapping[int, Item]) -> int | None:

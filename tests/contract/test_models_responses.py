@@ -368,7 +368,7 @@ async def test_a_response_that_failed_is_an_error_although_its_stream_is_fine(
     [
         ("max_output_tokens", ModelFault.CUT_OFF, False, "the operator must raise max_tokens"),
         ("content_filter", ModelFault.REFUSED, False, "change the request"),
-        ("steered", ModelFault.CUT_OFF, True, "broke off"),
+        ("steered", ModelFault.CUT_OFF, True, "ended its reply in the middle (reason: steered)"),
     ],
 )
 async def test_an_incomplete_response_is_an_error(
