@@ -5,6 +5,7 @@ knows each event by its id.
 """
 
 import asyncio
+import json
 import logging
 import os
 import time
@@ -13,17 +14,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
-from aiohttp import web
+from aiohttp import WSMessage, web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
 from bot.chat.platform import ChatAwayError
 from bot.chat.service_port import ChatService
 from bot.i18n import catalog
-from bot.slack_app.errors import BAD_TOKEN, FAULTS, code_of, may_pass
+from bot.slack_app.errors import BAD_TOKEN, FAULTS, code_of, is_switched_off, may_pass, retry_after
 from bot.slack_app.identity import People
 from bot.slack_app.installations import (
     Authorize,
@@ -35,6 +37,7 @@ from bot.slack_app.installations import (
     workspace_of_token,
 )
 from bot.slack_app.listeners import InFlight, Listeners, Revocations
+from bot.slack_app.payloads import text_in
 from bot.slack_app.platform import SlackPlatform
 from bot.slack_app.replies import Replies
 from bot.slack_app.settings import HttpMode, OAuthMode, SlackSettings, SocketMode
@@ -228,12 +231,60 @@ def _without_bolts_own_environment() -> Generator[None]:
         os.environ.update(hidden)
 
 
+_UNTROUBLED_ENDS = frozenset({"", "warning", "refresh_requested"})
+"""Why Slack ends a connection as a matter of course: https://docs.slack.dev/apis/events-api/using-socket-mode"""
+
+
+class Connections:
+    """Gets each connection of Socket Mode, and puts into the log why none can be had, or why nothing will come over it.
+
+    Slack's library tries on for ever, and says neither.
+    """
+
+    def __init__(self, client: SocketModeClient) -> None:
+        """From now on the client asks here for the address of each connection."""
+        self.trouble = ""
+        self._client = client
+        setattr(client, "issue_new_wss_url", self.address)  # noqa: B010 - it has no setting for this
+        client.on_message_listeners.append(self._heard)
+
+    async def address(self) -> str:
+        """Where to connect.
+
+        Raises:
+            SlackApiError: Slack refuses.
+        """
+        try:
+            answer = await self._client.web_client.apps_connections_open(app_token=self._client.app_token)
+        except SlackApiError as error:
+            if code_of(error) == "ratelimited":
+                await asyncio.sleep(retry_after(error))
+                return await self.address()
+            trouble = "" if may_pass(error) else f"Slack refuses connections: {code_of(error)}"
+            if trouble and trouble != self.trouble:
+                _log.error("%s: check SLACK_APP_TOKEN, and that Socket Mode is on in the app's settings", trouble)
+            self.trouble = trouble
+            raise
+        self.trouble = ""
+        if is_switched_off(answer):
+            _log.warning("Slack says that Socket Mode is off in the app's settings: then nothing comes from there")
+        return str(answer["url"])
+
+    async def _heard(self, message: WSMessage) -> None:
+        text = str(message.data)
+        told: object = json.loads(text) if '"disconnect"' in text else {}
+        reason = text_in(told, "reason") if text_in(told, "type") == "disconnect" else ""
+        if reason not in _UNTROUBLED_ENDS:  # As where Socket Mode was switched off, or more than ten processes connect.
+            _log.warning("Slack ended a connection: %s", reason)
+
+
 @asynccontextmanager
 async def _by_socket(app: AsyncApp, mode: SocketMode, address: str, health: Health) -> AsyncGenerator[str]:
     handler = AsyncSocketModeHandler(app, mode.app_token, ping_interval=PING_SECONDS)
+    connections = Connections(handler.client)
 
     async def hears() -> str:
-        return "" if await handler.client.is_connected() else "Slack does not hear us"
+        return "" if await handler.client.is_connected() else connections.trouble or "Slack does not hear us"
 
     try:
         await _connect(handler, address)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.chat.platform import (
     CardTooLarge,
@@ -67,6 +68,8 @@ PASSING = frozenset(
 )
 """Slack has a bad moment, or moves a workspace or a shared channel to another place."""
 
+_SOCKET_MODE_OFF = "socket mode is not turned on"
+
 FAULTS = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 """All that Slack's library raises, and lets through, where a request fails."""
 
@@ -98,6 +101,8 @@ def translated() -> Generator[None]:
     try:
         yield
     except SlackApiError as error:
+        if code_of(error) in BAD_TOKEN:  # Nobody in that workspace can be told any more.
+            _log.error("Slack refused the token of a workspace: %s", code_of(error))
         raise platform_error(error) from None
     except FAULTS as error:
         _log.warning("Slack did not answer: %s", type(error).__name__)
@@ -146,7 +151,6 @@ def _forbidden(error: SlackApiError, code: str) -> str:
     if code in NOT_HERE:
         return catalog.text("slack.refused.channel")
     if code in BAD_TOKEN:
-        _log.error("Slack refused the token of a workspace: %s", code)  # Nobody there can be told any more.
         return catalog.text("slack.refused.token", code=code)
     if code in NO_GROUPS:
         return catalog.text("slack.refused.groups")
@@ -156,6 +160,12 @@ def _forbidden(error: SlackApiError, code: str) -> str:
         return catalog.text("slack.refused.admins", code=code)
     _log.error("Slack refused: %s", code or error)
     return catalog.text("slack.refused.unknown", code=code or "-")
+
+
+def is_switched_off(answer: AsyncSlackResponse) -> bool:
+    """Whether Slack gave the address of a connection, and a warning that nothing will come over it."""
+    told: object = answer.get("response_metadata")
+    return _SOCKET_MODE_OFF in str(told.get("messages")).lower() if isinstance(told, Mapping) else False
 
 
 def code_of(error: SlackApiError) -> str:

@@ -13,7 +13,7 @@ from bot.chat.platform import Checkup
 from bot.i18n import catalog
 from bot.slack_app.client import EVENTS_PATH, SlackApp, open_slack, opened_slack
 from bot.slack_app.commands import ADMIN_COMMAND, COMMAND, default_prompts
-from bot.slack_app.errors import FAULTS, code_of
+from bot.slack_app.errors import FAULTS, code_of, is_switched_off
 from bot.slack_app.installations import (
     AGENT,
     AGENT_SCOPE,
@@ -199,12 +199,15 @@ async def _mode(settings: SlackSettings, clients: Clients) -> Checkup:
     if not isinstance(settings.mode, SocketMode):
         return Checkup(is_well=True, text=catalog.text("slack.doctor.http", port=settings.mode.port))
     try:
-        await clients.steady(None).apps_connections_open(app_token=settings.mode.app_token)
+        answer = await clients.steady(None).apps_connections_open(app_token=settings.mode.app_token)
     except SlackApiError as error:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.app_token", code=code_of(error) or "-"))
     except FAULTS:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.unreachable"))
-    return Checkup(is_well=True, text=catalog.text("slack.doctor.socket"))
+    is_off = is_switched_off(answer)
+    return Checkup(
+        is_well=not is_off, text=catalog.text("slack.doctor.socket_off" if is_off else "slack.doctor.socket")
+    )
 
 
 async def clock_checkups(clients: Clients, token: str, now: datetime) -> list[Checkup]:

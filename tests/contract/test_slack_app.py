@@ -31,6 +31,7 @@ from bot.slack_app.installations import Clients, KnownWorkspaces, Workspace
 from bot.slack_app.interactions import Clicks
 from bot.slack_app.payloads import EventSource
 from bot.slack_app.replies import Replies
+from bot.telemetry.health import Health
 from coordination.domain.transitions import Recorded
 from tests.builders import REQUESTER, START
 from tests.contract.slack_harness import SECRET, Harness, a_harness, a_team, a_user, app_for, served, settings_for
@@ -506,6 +507,40 @@ async def test_an_envelope_sent_again_counts_once_and_a_new_connection_takes_ove
         await harness.server.until(lambda: harness.server.sockets)
         await harness.somebody().command("help")
         await harness.server.until(lambda: harness.chat_service.asked[-1][0] == ShowHelp())
+
+
+async def test_why_slack_lets_nobody_listen_any_more_is_in_the_log_once_and_what_is_said_after_that_arrives(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack's library tries on without a word; a process that nobody can reach is not ready."""
+    monkeypatch.setattr("bot.slack_app.client.PING_SECONDS", 0.1)
+    health = Health()
+    async with a_harness("http") as harness:
+        server, app = harness.server, app_for(harness.server, "socket")
+        async with app.serving(harness.chat_service, health):
+            await server.until(lambda: server.sockets)
+            server.faults.append(Fault(method="apps.connections.open", error="invalid_auth", times=3))
+            await server.disconnect("link_disabled")
+            await server.drop()
+            await server.until(lambda: not server.sockets and "check SLACK_APP_TOKEN" in caplog.text)
+            assert "Slack ended a connection: link_disabled" in caplog.text
+            assert "Slack refuses connections: invalid_auth" in (await health.problems())["slack"]
+            await server.until(lambda: server.sockets)
+            assert caplog.text.count("check SLACK_APP_TOKEN") == 1
+            line = SocketLine(server)
+            await Somebody(server, line, server.teams[0], "UALICE", "alice").command("help")
+            await server.until(lambda: harness.chat_service.asked)
+            assert (await health.problems())["slack"] == ""
+
+
+async def test_a_connection_over_which_nothing_will_come_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with a_harness("http") as harness:
+        server = harness.server
+        for has_it in (True, False):
+            server.has_socket_mode = has_it
+            async with app_for(server, "socket").serving(harness.chat_service):
+                await server.until(lambda: server.sockets)
+            assert ("Socket Mode is off" in caplog.text) == (not has_it)
 
 
 async def test_the_end_waits_for_what_was_begun() -> None:

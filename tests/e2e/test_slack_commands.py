@@ -142,6 +142,15 @@ async def test_the_doctor_names_what_a_person_must_do(
     assert "Traceback" not in out
 
 
+async def test_the_doctor_says_that_socket_mode_is_off_though_slack_gives_a_connection(
+    ran: Runs, server: SlackServer
+) -> None:
+    server.has_socket_mode = False
+    status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
+    assert status == 2
+    assert "Socket Mode is off: turn it on in the app's settings" in out
+
+
 async def test_the_doctor_names_missing_permissions(ran: Runs, server: SlackServer) -> None:
     server.teams[0].lacks.add("files:write")
     status, out, _ = await ran("doctor", "slack", SLACK_API_URL=f"{server.address}/api", **SOCKET)
@@ -164,7 +173,10 @@ async def test_the_doctor_says_whom_each_rule_of_approval_names(ran: Runs, serve
     assert "ok  configuration ops: the user UALICE0001 is alice." in out
     assert "!!  configuration ops: the user UNOBODY001 doesn't exist here." in out
     assert "!!  configuration ops: the user alice matches 2 different ones (" in out
-    server.faults.append(Fault(method="usergroups.list", error="missing_scope", times=9))
+    server.teams[0].lacks.add("usergroups:read")
+    _, out, _ = await ran("doctor", "slack", **environ)
+    assert "!!  configuration ops: I can't look up the role or group ops: Slack says that I lack the perm" in out
+    server.faults.append(Fault(method="usergroups.list", error="internal_error", times=9))
     _, out, _ = await ran("doctor", "slack", **environ)
     assert "!!  configuration ops: the chat can't look up the role or group ops right now." in out
 

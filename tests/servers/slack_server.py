@@ -178,6 +178,7 @@ class SlackServer:
     app_token: str = "xapp-1-test"
     address: str = ""
     now: Callable[[], float] = time.monotonic
+    has_socket_mode: bool = True
     watches_rate: bool = False
     messages: dict[tuple[str, str], Message] = field(default_factory=dict[tuple[str, str], Message])
     private_messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -272,7 +273,10 @@ class SlackServer:
         if method == "apps.connections.open":
             if token != self.app_token:
                 return _no("invalid_auth")
-            return {"ok": True, "url": f"{self.address.replace('http', 'ws')}/link"}
+            # An app whose Socket Mode is off gets an address all the same, over which nothing comes.
+            off = {"response_metadata": {"messages": ["[WARN] Socket Mode is not turned on."]}}
+            address = f"{self.address.replace('http', 'ws')}/link"
+            return {"ok": True, "url": address, **({} if self.has_socket_mode else off)}
         if method == "oauth.v2.access":
             return self._renew(given) if given.get("grant_type") == "refresh_token" else self._install(given)
         if any(token in each.expired for each in self.teams):
