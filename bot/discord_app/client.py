@@ -152,6 +152,7 @@ async def serve(client: DiscordClient, chat_service: ChatService, ending: asynci
 
     Raises:
         ConfigError: Discord does not want this bot to listen.
+        ChatAwayError: Discord is not there.
     """
     client.chat_service = chat_service
     try:
@@ -166,14 +167,20 @@ async def serve(client: DiscordClient, chat_service: ChatService, ending: asynci
 
 
 async def _listen(client: DiscordClient) -> None:
-    """Comes back with an error only: a lost connection is made again, a refused one is not."""
+    """Comes back with an error only: a lost connection is made again, a refused one is not.
+
+    Where to connect Discord is asked once, without a second try.
+    """
     try:
         await client.connect()
+    except (discord.GatewayNotFound, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+        _log.warning("Discord does not say where to connect: %s", type(error.__cause__ or error).__name__)
+        raise ChatAwayError([catalog.text("discord.unreachable")]) from None
     except discord.DiscordException as error:
         _log.exception("the gateway refused us")
         code = str(error.code) if isinstance(error, discord.ConnectionClosed) else type(error).__name__
         raise ConfigError([catalog.text("discord.gateway_refused", code=code)]) from None
-    raise ConfigError([catalog.text("discord.unreachable")])
+    raise ChatAwayError([catalog.text("discord.unreachable")])
 
 
 async def hears(client: discord.AutoShardedClient) -> str:

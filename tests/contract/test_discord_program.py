@@ -4,11 +4,12 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.chat.platform import ChatPlatform
+from bot.chat.platform import ChatAwayError, ChatPlatform
 from bot.chat.service_port import ChatService
 from bot.discord_app.client import DiscordClient, log_in, run_bot
 from bot.discord_app.settings import DiscordSettings, aim, discord_settings, pinned_gateway
@@ -18,7 +19,7 @@ from coordination.errors import ConfigError
 from tests import forked
 from tests.contract.discord_harness import Ids, RecordingChatService, here, note
 from tests.servers.discord_people import Someone, told
-from tests.servers.discord_server import TOKEN, DiscordServer
+from tests.servers.discord_server import TOKEN, DiscordServer, Fault
 
 
 @pytest.fixture
@@ -103,6 +104,27 @@ async def test_a_gateway_that_refuses_us_ends_the_program_with_a_sentence(server
     with pytest.raises(ConfigError, match="the operator must check the bot's settings"):
         async with asyncio.timeout(60):
             await run_bot(Environment(environ), opening, ending=ending, tell=lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("", "", 503, "<html>upstream</html>"),
+        Fault("", "", 200, "<html>Just a moment...</html>"),
+        Fault("", "", 429, {"message": "slow", "retry_after": 90.0}, {"Via": "1.1 google"}),
+        Fault("", "", 429, {"message": "You are being blocked", "code": 0}, {"Via": "1.1 google"}),
+        Fault("", "", times=9),
+    ],
+    ids=["away", "a page", "a long wait", "blocked", "lost"],
+)
+async def test_a_gateway_whose_address_discord_does_not_tell_now_is_away_and_refuses_nobody(
+    server: DiscordServer, fault: Fault
+) -> None:
+    server.faults.append(replace(fault, method="GET", path="/gateway/bot$"))
+    environ = {"DISCORD_BOT_TOKEN": TOKEN, "DISCORD_API_URL": server.api}
+    with pytest.raises(ChatAwayError, match="check the network"):
+        async with asyncio.timeout(60):
+            await run_bot(Environment(environ), Opening(server), ending=asyncio.Event(), tell=lambda *_: None)
 
 
 @pytest.mark.parametrize(
