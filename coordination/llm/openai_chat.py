@@ -212,7 +212,7 @@ class ChatReplyParts(ReplyParts):
         native = choice.get("native_finish_reason") or (
             own.get("native_finish_reason") if isinstance(own, dict) else None
         )
-        finish = text_of(choice.get("finish_reason")).strip()
+        finish = (text_of(choice.get("finish_reason")) or text_of(choice.get("finishReason"))).strip()
         if finish and finish != "null":
             # LiteLLM calls what it does not know a stop, and keeps the word of the provider beside.
             is_hidden = finish == "stop" and ending_of(text_of(native)) == "broken"

@@ -16,6 +16,7 @@ from coordination.llm.finish_reasons import failure_of
 from coordination.llm.http import (
     arguments_of,
     as_name,
+    as_object,
     count,
     distinct_id,
     extra_body,
@@ -49,6 +50,7 @@ from coordination.llm.model_errors import (
     declined,
     refused,
     too_large,
+    unfinished,
     unreadable,
     whole_text,
 )
@@ -73,6 +75,7 @@ class ResponsesReplyParts(ReplyParts):
         self.items: list[Item] = []
         self._kept = 0
         self._done: dict[int, Item] = {}
+        self._pieces = _Pieces()
         self._response: Item | None = None
 
     @override
@@ -94,8 +97,9 @@ class ResponsesReplyParts(ReplyParts):
                 self._end(f"response.{text_of(event.get('status'))}", event)
             case None if is_failure(event):
                 raise refused(reported_problem(event), self._provider)
-            case _:
+            case kind:
                 self._grow(max(1, len(text_of(event.get("delta")))))
+                self._pieces.take(text_of(kind), event)
 
     def complete(self) -> Reply:
         """The whole reply.
@@ -109,7 +113,7 @@ class ResponsesReplyParts(ReplyParts):
             items = [whole(item) for item in self._output(self._response)]
         except RecursionError:
             raise unreadable(self._provider) from None
-        self.items = _closed([item for item in items if isinstance(item, dict)])
+        self.items = _closed(self._with_lost([item for item in items if isinstance(item, dict)]))
         calls = self._calls()
         contents = [_contents(item) for item in self.items if item.get("type") == "message"]
         if not calls and any(part.get("type") == "refusal" for parts in contents for part in parts):
@@ -118,6 +122,18 @@ class ResponsesReplyParts(ReplyParts):
         return Reply(
             text="\n\n".join(text for text in texts if text), calls=calls, usage=_usage(self._response.get("usage"))
         )
+
+    def _with_lost(self, items: list[Item]) -> list[Item]:
+        """The items, and what was streamed in pieces and is in none of them."""
+        lost = self._pieces.calls_beside([item for item in items if item.get("type") == "function_call"])
+        if any("not_json" in as_object(text_of(each["arguments"])) for each in lost):
+            raise unfinished(self._provider)
+        contents = [part for item in items if item.get("type") == "message" for part in _contents(item)]
+        if self._pieces.text and not any(part.get("text") or part.get("refusal") for part in contents):
+            content: list[Raw] = [{"type": "output_text", "text": whole_text(self._pieces.text), "annotations": []}]
+            message: Item = {"type": "message", "role": "assistant", "content": content, "status": "completed"}
+            items = [*(item for item in items if item.get("type") != "message"), message]
+        return [*items, *(fit for item in lost if isinstance(fit := whole(item), dict))]
 
     def _end(self, kind: str, response: Item) -> None:
         """Take the last event. Gateways that replay a whole answer call every one completed, so its own status counts."""
@@ -139,8 +155,9 @@ class ResponsesReplyParts(ReplyParts):
         output = response.get("output")
         streamed = dict(self._done)
         items: list[Item] = []
-        for place, item in enumerate(output if isinstance(output, list) else []):
-            if isinstance(item, dict):
+        for place, given in enumerate(output if isinstance(output, list) else []):
+            if isinstance(given, dict):
+                item = self._pieces.filled(given, place)
                 twin = _twin(item, place, streamed)
                 items.append(item if twin is None else _both(streamed.pop(twin), item))
         return [*items, *(streamed[place] for place in sorted(streamed))]
@@ -168,13 +185,79 @@ class ResponsesReplyParts(ReplyParts):
         self._kept += size
         if self._kept > 4 * self._limit:
             raise too_large(self._provider, self._limit)
-        self._done[place if isinstance(place, int) else len(self._done)] = item
+        at = place if isinstance(place, int) else len(self._done)
+        self._done[at] = self._pieces.filled(item, at)
 
     def _incomplete(self, response: Item) -> ModelError:
         details = response.get("incomplete_details")
         reason = text_of(details.get("reason")) if isinstance(details, dict) else ""
         unknown = broken_off(self._provider, reason) if reason else cut_off(self._provider)
         return failure_of(reason, self._provider, LENGTH_OPTION) or unknown
+
+
+class _Pieces:
+    """What was streamed in pieces, for servers whose items do not repeat it.
+
+    LM Studio has the arguments of a call in the event that ends them, and an empty object in the item; SGLang's router
+    sends no item for a call at all. A call whose arguments are lost is another call, so its pieces are kept.
+    """
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._begun: dict[str, Item] = {}
+        self._arguments: dict[str, list[str]] = {}
+        self._ended: set[str] = set()
+
+    @property
+    def text(self) -> str:
+        """All text that came in pieces."""
+        return "".join(self._texts)
+
+    def take(self, kind: str, event: Item) -> None:
+        """Keep what is in this event, if it is one of a piece."""
+        item, key = event.get("item"), _key(event.get("item_id"), event.get("output_index"))
+        match kind:
+            case "response.output_text.delta":
+                self._texts.append(text_of(event.get("delta")))
+            case "response.output_item.added" if isinstance(item, dict) and item.get("type") == "function_call":
+                self._begun[_key(item.get("id"), event.get("output_index"))] = item
+            case "response.function_call_arguments.delta":
+                self._arguments.setdefault(key, []).append(text_of(event.get("delta")))
+            case "response.function_call_arguments.done":
+                self._ended.add(key)
+                if text_of(event.get("arguments")).strip():
+                    self._arguments[key] = [text_of(event["arguments"])]
+            case _:
+                pass
+
+    def filled(self, item: Item, place: int) -> Item:
+        """A call with the arguments that were streamed, where it has none of its own."""
+        if item.get("type") != "function_call" or arguments_of(text_of(item.get("arguments"))).strip() != "{}":
+            return item
+        written = self._written(_key(item.get("id"), place), _key(None, place))
+        return item | {"arguments": written} if written else item
+
+    def calls_beside(self, calls: Sequence[Item]) -> list[Item]:
+        """The calls that began and are none of these, if there are fewer of these than began.
+
+        One whose arguments never ended has no JSON in their place.
+        """
+        if len(calls) >= len(self._begun):
+            return []
+        known = set[tuple[str, str]]().union(*map(_names, calls))
+        lost = {key: item for key, item in self._begun.items() if not known & _names(item)}
+        return [
+            item | {"arguments": arguments_of(self._written(key)) if key in self._ended else "?", "status": "completed"}
+            for key, item in lost.items()
+        ]
+
+    def _written(self, *keys: str) -> str:
+        return next((text for key in keys if (text := "".join(self._arguments.get(key, ())))), "")
+
+
+def _key(identity: Raw, place: Raw) -> str:
+    """By what the pieces of one item are known: its id, or else its place."""
+    return text_of(identity) or f"#{place}"
 
 
 def _twin(item: Item, place: int, streamed: Mapping[int, Item]) -> int | None:

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from coordination.errors import ModelFault
+from coordination.llm.http import EventLines
+from coordination.llm.model_errors import Provider
+from coordination.llm.openai_responses import ResponsesReplyParts
 from tests.contract.test_model_gateways import call, calls, chunk, talk
 from tests.contract.vendor_harnesses import messages_harness, responses_harness
 from tests.servers import messages_server, responses_server
-from tests.servers.vendor_server import Fails, Json, Sends
+from tests.servers.vendor_server import Fails, Json, Sends, event
 
 DONE = b"data: [DONE]\n\n"
 WORDS = "half of an answer"
@@ -116,6 +119,18 @@ async def test_a_gateway_that_calls_what_it_does_not_know_a_stop_is_not_believed
     fine = {"index": 0, "delta": {}, "finish_reason": "stop", "native_finish_reason": "completed"}
     async with talk(ending_in(fine)) as opened:
         assert (await opened.send()).text == WORDS
+
+
+async def test_a_reason_in_googles_spelling_is_one() -> None:
+    """Gemini's compatible API has had null under one name, and the reason under the other."""
+    for reason, is_whole in (("stop", True), ("content_filter", False)):
+        last = {"index": 0, "delta": {}, "finish_reason": None, "finishReason": reason}
+        writes = [chunk({"content": WORDS}), b"data: " + json.dumps({"choices": [last]}).encode() + b"\n\n"]
+        async with talk(Sends(writes=writes)) as opened:
+            if is_whole:
+                assert (await opened.send()).text == WORDS
+            else:
+                assert (await opened.failure()).fault is ModelFault.REFUSED
 
 
 # --- failures with a status of 200 ------------------------------------------------------------------------------------
@@ -288,6 +303,79 @@ async def test_arguments_that_come_as_a_text_where_an_object_belongs_are_the_obj
     ) as opened:
         (only,) = (await opened.send()).calls
     assert only.arguments == '{"at": 1}'
+
+
+def pieced(*events: Json, output: Sequence[Json]) -> Sends:
+    """A response in pieces whose last event has this output."""
+    last: Json = {"type": "response.completed", "response": {"status": "completed", "output": list(output)}}
+    return Sends(writes=[event(each) for each in (*events, last)])
+
+
+def added(identity: str, call_id: str, at: int) -> Json:
+    item: Json = {"type": "function_call", "id": identity, "call_id": call_id, "name": "look", "arguments": ""}
+    return {"type": "response.output_item.added", "output_index": at, "item": item}
+
+
+def written(identity: str, at: int, arguments: str) -> list[Json]:
+    place: Json = {"item_id": identity, "output_index": at}
+    pieces = [
+        {"type": "response.function_call_arguments.delta", "delta": arguments[n : n + 3], **place}
+        for n in range(0, len(arguments), 3)
+    ]
+    return [*pieces, {"type": "response.function_call_arguments.done", "arguments": arguments, **place}]
+
+
+@pytest.mark.parametrize("form", ["done", "delta"])
+async def test_arguments_that_are_only_in_the_pieces_of_a_call_are_its_arguments(form: str) -> None:
+    """LM Studio: the item that ends has an empty object for arguments, as has the last event."""
+    items = [added(f"fc_{n}", f"call_{n}", n)["item"] | {"arguments": "{}"} for n in range(2)]
+    events = [
+        each for n in range(2) for each in (added(f"fc_{n}", f"call_{n}", n), *written(f"fc_{n}", n, f'{{"at": {n}}}'))
+    ]
+    events = [each for each in events if not each["type"].endswith(f"arguments.{form}")]
+    done = [{"type": "response.output_item.done", "output_index": n, "item": item} for n, item in enumerate(items)]
+    for last in ([], items):
+        async with responses_harness(pieced(*events, *done, output=last)) as opened:
+            reply = await opened.send()
+        assert [each.arguments for each in reply.calls] == ['{"at": 0}', '{"at": 1}']
+    async with responses_harness(pieced(*events, output=items)) as opened:
+        assert [each.arguments for each in (await opened.send()).calls] == ['{"at": 0}', '{"at": 1}']
+
+
+EMPTY: Json = {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "text", "text": ""}]}
+
+
+@pytest.mark.parametrize("output", [[], [EMPTY]], ids=["none", "empty message"])
+async def test_calls_and_text_that_no_item_repeats_are_not_lost(output: Sequence[Json]) -> None:
+    """SGLang's router, issue 12652."""
+    text = [{"type": "response.output_text.delta", "item_id": "m", "delta": part} for part in ("h", "i")]
+    calls_in_pieces = [added("a", "c1", 1), *written("a", 1, '{"at": 1}'), added("b", "c2", 2), *written("b", 2, "")]
+    sends = pieced(*text, *calls_in_pieces, output=output)
+    async with responses_harness(sends) as opened:
+        reply = await opened.send()
+    assert (reply.text, [(each.name, each.arguments) for each in reply.calls]) == (
+        "hi",
+        [("look", '{"at": 1}'), ("look", "{}")],
+    )
+    parts = ResponsesReplyParts(Provider(model="m", base_url="http://a"), limit=1000)
+    for payload in EventLines(limit=10_000).feed(b"".join(sends.writes)):
+        parts.take(payload)
+    assert parts.complete().text == "hi"
+    history = [(item["type"], item.get("call_id")) for item in parts.items]
+    assert history == [("message", None), ("function_call", "c1"), ("function_call", "c2")]
+
+
+async def test_a_call_in_pieces_that_never_ended_is_half_a_reply_however_the_response_is_called() -> None:
+    half = [each for each in written("a", 1, '{"at": 1}') if not each["type"].endswith("done")]
+    async with responses_harness(pieced(added("a", "c1", 1), *half, output=[EMPTY])) as opened:
+        error = await opened.failure()
+    assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
+
+
+async def test_a_call_that_is_in_pieces_and_in_an_item_is_one_call_whatever_the_ids() -> None:
+    item = added("other", "another", 1)["item"] | {"arguments": '{"at": 1}'}
+    async with responses_harness(pieced(added("a", "c1", 1), *written("a", 1, '{"at": 1}'), output=[item])) as opened:
+        assert [each.arguments for each in (await opened.send()).calls] == ['{"at": 1}']
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
