@@ -159,8 +159,8 @@ class AnchorPosts:
     async def post(self, place: ChannelRef) -> None:
         """Post in one channel, unless that was done today, or another process is about to.
 
-        What may stand there already, since its process ended in between, is looked for first. Where the chat can't tell,
-        it is posted again: rather twice than never.
+        What may stand there already, since its process ended in between, is looked for first. Where the chat can't
+        tell, it is posted again: rather twice than never.
 
         Raises:
             StorageError: the anchor can't be read, or the database not be used.

@@ -1,7 +1,7 @@
 """Text files attached to a request: added to the prompt completely, each with its length and hash, or not at all.
 
-A prompt is a text. A file stands in it behind a line that names it, so that agents see what is whose; and whoever decides
-sees the hash on the card, which is worked out anew from the prompt: a line that somebody typed proves nothing.
+A prompt is a text. A file stands in it behind a line that names it, so that agents see what is whose; and whoever
+decides sees the hash on the card, which is worked out anew from the prompt: a line that somebody typed proves nothing.
 """
 
 import hashlib

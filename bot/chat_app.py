@@ -47,7 +47,7 @@ _NO_TENANT = "none"
 async def open_chat_service(
     environment: Environment, overrides: Overrides, platforms: Sequence[ChatPlatform], *, works: bool = True
 ) -> AsyncGenerator[ChatService]:
-    """The chat service that these platforms turn to, with the application behind it at work, unless others do all of that.
+    """The chat service of these platforms, with the application behind it at work, unless others do all of that.
 
     Raises:
         ConfigError: what the operator set is wrong.

@@ -191,7 +191,8 @@ class ToolRow:
 class Checked:
     """What was found. `diagnostics` are rules that fit no tool: a run would refuse to start.
 
-    `quorums` are those whose approval single calls need, `barred_alone` the calls that rules let nobody approve alone. `absent` are the optional servers that can't be used, `last_lines` what they wrote last.
+    `quorums` are those whose approval single calls need, `barred_alone` the calls that rules let nobody approve alone.
+    `absent` are the optional servers that can't be used, `last_lines` what they wrote last.
     """
 
     at: datetime
@@ -214,7 +215,8 @@ class Checked:
 
 
 Accepts: TypeAlias = Literal["nothing", "new", "all"]
-"""What a check keeps: what wildcards match now, or also the tools of pinned servers that have changed since they were accepted."""
+"""What a check keeps: what wildcards match now, or also the tools of pinned servers that have changed since they were
+accepted."""
 
 
 def check_config(environment: Environment, path: Path, *, connects: bool, accepts: Accepts = "new") -> Checked:

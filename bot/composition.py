@@ -109,7 +109,10 @@ class Configurations:
     works: bool = True
 
     def __call__(self, text: str, origin: str, tenant: str) -> Configuration:
-        """The configuration, checked. Who sits at a terminal alone may approve what they asked for, unless it says no."""
+        """The configuration, checked.
+
+        Who sits at a terminal alone may approve what they asked for, unless it says no.
+        """
         settings = parse(text, origin=origin, environ={**self.environ, TENANT_VARIABLE: tenant}, works=self.works)
         try:
             self.build.check(settings.agents, needs_prices=settings.limits_money)
@@ -130,7 +133,7 @@ class Configurations:
 
 
 class RulesHere:
-    """Fits `coordination.current_rules.CurrentRules`: a run's configuration as it stands now where the run was asked for."""
+    """Fits `coordination.current_rules.CurrentRules`: a run's configuration as it is now at its place."""
 
     def __init__(
         self, environment: Environment, opened: Callable[[], Awaitable[ChatStore]], log: RunLog, configure: Configure
@@ -226,7 +229,10 @@ class PeopleHere:
             ) from error
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
-        """How many people have one of these roles at most, besides these accounts; None: nobody can tell in a moment."""
+        """How many people have one of these roles at most, besides these accounts.
+
+        None: nobody can tell in a moment.
+        """
         counter = self._counters.get(tenant.partition(":")[0])
         key, now = (tenant, *roles, "", *besides), asyncio.get_running_loop().time()
         if counter is None:
@@ -259,7 +265,8 @@ SWEEP_SECONDS = 30.0
 """How often a working process looks for plans that expired while nobody was looking."""
 
 REVIEW_SECONDS = 60.0
-"""How often a working process holds the plans that wait against the rules of now, so that their cards say what changed."""
+"""How often a working process holds the plans that wait against the rules of now, so that their cards say what changed.
+"""
 
 LOADED_AFTER = 5.0
 """Seconds until the libraries that a first run needs are surely loaded."""

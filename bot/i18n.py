@@ -1,7 +1,7 @@
 """Looks up every sentence that people see: one catalogue a language, and the one that is spoken here and now.
 
-The language belongs to the context (`contextvars`), not to the signatures: whoever draws or says something asks `catalog`,
-and `speaking` sets it at the edges, where it is known whom the words are for.
+The language belongs to the context (`contextvars`), not to the signatures: whoever draws or says something asks
+`catalog`, and `speaking` sets it at the edges, where it is known whom the words are for.
 """
 
 import re
@@ -152,7 +152,10 @@ def speaking(spoken: Catalog) -> Generator[None]:
 
 
 def catalog_in(locale: str) -> Catalog:
-    """What to speak to somebody of a locale (`de`, `de-AT`, `de_DE.UTF-8`); what is spoken now, where we lack theirs."""
+    """What to speak to somebody of a locale (`de`, `de-AT`, `de_DE.UTF-8`).
+
+    What is spoken now, where we lack theirs.
+    """
     language = re.split(r"[-_.@]", locale.strip(), maxsplit=1)[0].lower()
     return LANGUAGES.get(language) or _spoken.get()
 

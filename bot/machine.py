@@ -22,7 +22,7 @@ STATE_VARIABLE = "MASSGEN_BOT_STATE"
 
 
 def config_file(named: str) -> Path:
-    """The file of a configuration: what was named, or, if that is the name of one that comes with the program, that one."""
+    """The file of a configuration: what was named or, by its name, one that comes with the program."""
     path = Path(named)
     shipped = CONFIGS / f"{named}.yaml"
     return shipped if path.name == named and not path.suffix and not path.exists() and shipped.is_file() else path

@@ -1,7 +1,7 @@
 """A message with no product in mind: what it says and which buttons it has, never how it looks.
 
-Every text in a card is ready to show: hidden characters are visible already. A renderer escapes it once for its product,
-cuts what its product can't hold, and says what it cut. No colours, no emoji and no limits live here.
+Every text in a card is ready to show: hidden characters are visible already. A renderer escapes it once for its
+product, cuts what its product can't hold, and says what it cut. No colours, no emoji and no limits live here.
 """
 
 from collections.abc import Mapping
@@ -108,7 +108,10 @@ class Argument:
 
 @dataclass(frozen=True, kw_only=True)
 class CallItem:
-    """One call of a plan: `number` counts from 1. `outcome` is empty until it was started, `link` leads to what came of it."""
+    """One call of a plan: `number` counts from 1.
+
+    `outcome` is empty until it was started, `link` leads to what came of it.
+    """
 
     number: int
     server: str
@@ -185,7 +188,10 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """A second question, asked of the clicker alone before the click counts. `notes` has a remark for each of the lines."""
+    """A second question, asked of the clicker alone before the click counts.
+
+    `notes` has a remark for each of the lines.
+    """
 
     title: str
     lines: tuple[RichText, ...]
@@ -207,8 +213,8 @@ class FormField:
     """One field of a form that has several; what is filled in goes by its name.
 
     Attributes:
-        sort: one of the options is chosen, a number from 1 to `most` or a text of so many characters is written, any of the
-            options are ticked, or the only one must be.
+        sort: one of the options is chosen, a number from 1 to `most` or a text of so many characters is written, any of
+            the options are ticked, or the only one must be.
         text: the value of the option that is chosen at first, or the number that is written there.
     """
 
@@ -225,7 +231,8 @@ class TextForm:
     """What the clicker writes before the click counts; every product has sentences of its own for either.
 
     Attributes:
-        options: what is ticked in the place of being written: the values of those that are, with commas. All are at first.
+        options: what is ticked in the place of being written: the values of those that are, with commas. All are at
+            first.
         text: what stands in the field at first.
         label: names what is written, where the product's own sentence does not.
         fields: what is filled in, in the place of one text.

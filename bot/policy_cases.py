@@ -28,7 +28,10 @@ _MOST_CASES = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call that nobody makes: `server.tool`, with its arguments, on behalf of somebody, somewhere. `from_read`: it repeats what was read."""
+    """A call that nobody makes: `server.tool`, with its arguments, on behalf of somebody, somewhere.
+
+    `from_read`: it repeats what was read.
+    """
 
     tool: str
     arguments: Json = field(default_factory=dict[str, Json])
@@ -168,7 +171,10 @@ class _Cases(_Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a case. `found` is what the rules say: one of several agents, or nothing where none has the server."""
+    """What became of a case.
+
+    `found` is what the rules say: one of several agents, or nothing where none has the server.
+    """
 
     number: int
     case: Case

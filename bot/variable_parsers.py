@@ -10,9 +10,8 @@ IN_FILE = "_FILE"
 """How the name of a variable ends that names a file with the value of another one."""
 
 _LIKE_SECRETS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
-"""How names of secrets end that belong to nobody here, such as a provider's key. Other programs have files of such names,
-too, which need not be there.
-"""
+"""How names of secrets end that belong to nobody here, such as a provider's key. Other programs have files of such
+names, too, which need not be there."""
 
 
 def number(variable: str, text: str, most: int, *, least: int = 1) -> int | None:

@@ -1,7 +1,7 @@
 """Every environment variable that this program knows: read once, at startup, into one model.
 
-What a variable means is written here and nowhere else: `scripts/variables` puts it into the pages for users. A value that
-makes no sense is told where it is needed: what is wrong with a chat's port does not keep anybody from reading a log.
+What a variable means is written only here: `scripts/variables` puts it into the pages for users. An invalid value is
+reported where it is needed: what is wrong with a chat's port does not keep anybody from reading a log.
 """
 
 import difflib
@@ -515,7 +515,7 @@ class Environment(BaseModel):
         return frozenset((tenant, account) for tenant, _, account in pairs if ":" in tenant and account)
 
     def admins_of(self, tenant: str) -> tuple[str, ...]:
-        """The accounts whom the operator named as administrators of a tenant; a name without one may be anybody's in Slack."""
+        """The accounts named as administrators of a tenant; in Slack, also those named without one."""
         names = (each.removeprefix("slack:").rpartition("/") for each in self.admins.replace(",", " ").split())
         own = tenant.removeprefix("slack:")
         forms = {own, own.rpartition(":")[2], ""} if tenant.startswith("slack:") else {tenant}
@@ -569,7 +569,9 @@ class Environment(BaseModel):
         return float(text)
 
     def server_limits(self) -> Mapping[str, int]:
-        """How long a tool server may be unused, in seconds, and how many there may be, as `Patience` calls them; only what is set.
+        """How long a tool server may be unused, in seconds, and how many there may be, as `Patience` calls them.
+
+        Only what is set.
 
         Raises:
             ConfigError: one is no such number.

@@ -217,7 +217,10 @@ class Turn:
         return reply
 
     def _workflow(self) -> tuple[ToolSpec, ...]:
-        """The ends that the turn may have. They change with the answers the agent knows, so that prompts stay cacheable."""
+        """The ends that the turn may have.
+
+        They change with the answers the agent knows, so that prompts stay cacheable.
+        """
         may_answer = self._ballot_view.may_answer(self._agent)
         return prompts.workflow_tools(self._known if may_answer else self._ballot_view.ballot, may_answer=may_answer)
 
@@ -296,7 +299,10 @@ class Turn:
         return None
 
     def _correct(self, reason: str, *, said: str = "") -> UserMessage:
-        """What the model is told. People are told what it `said` in place of a call, which nobody would see otherwise."""
+        """What the model is told.
+
+        People are told what it `said` in place of a call, which nobody would see otherwise.
+        """
         self._corrections += 1
         words = _quoted(said, _MOST_SAID)
         self._record(

@@ -33,7 +33,10 @@ def is_of(plan: Plan, digest: str) -> bool:
 
 
 def judge_withdrawal(state: RunState, digest: str, by: Person) -> Refusal | None:
-    """Why a person may not take back their approval; None: they may. Once there were enough, they can stop the run instead."""
+    """Why a person may not take back their approval; None: they may.
+
+    Once there were enough, they can stop the run instead.
+    """
     if by.tenant != state.request.tenant:
         return Refusal.OTHER_TENANT
     if not isinstance(state, s.AwaitingDecision):
@@ -44,7 +47,10 @@ def judge_withdrawal(state: RunState, digest: str, by: Person) -> Refusal | None
 
 
 def judge_cancel(state: RunState, by: Person) -> Refusal | None:
-    """Why a person may not cancel; None: they may. The time is no reason: as long as something can start, it can stop."""
+    """Why a person may not cancel; None: they may.
+
+    The time is no reason: as long as something can start, it can stop.
+    """
     if isinstance(state, s.Ended | s.Reporting):
         return Refusal.NOTHING_TO_CANCEL
     if isinstance(state, s.Executing | s.NeedsHuman) and state.stopped_by is not None:
@@ -76,7 +82,10 @@ def judge_shaping(state: s.AwaitingDecision, by: Person) -> Refusal | None:
 
 
 def judge_resolution(state: RunState, index: int, attempt: int | None, by: Person, now: datetime) -> Refusal | None:
-    """Why a person may not say what became of a call; None: they may. A word about an earlier attempt settles nothing."""
+    """Why a person may not say what became of a call; None: they may.
+
+    A word about an earlier attempt settles nothing.
+    """
     if not isinstance(state, s.NeedsHuman) or state.unknown.index != index or attempt not in (None, state.attempt):
         return Refusal.NOTHING_TO_RESOLVE
     return _judge(state, by=by, action=RunAction.RESOLVE, now=now)

@@ -41,7 +41,7 @@ class NothingSpent:
 
 
 async def started_today(spending: Spending, clock: Clock, tenant: str) -> Mapping[str, int]:
-    """How many calls a tenant's runs have started since midnight (UTC), by the text of each rule with a cap of the day."""
+    """How many calls a tenant's runs have started since midnight (UTC), by the text of each rule with a daily cap."""
     return await spending.calls_since(midnight_before(clock.now()), tenant=tenant)
 
 

@@ -86,7 +86,10 @@ class GrantBook(Protocol):
     """Knows what people have granted."""
 
     async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
-        """The grants that may hold at a moment in a tenant, or anywhere, oldest first; revoked ones and used up ones too."""
+        """The grants that may hold at a moment in a tenant, or anywhere, oldest first.
+
+        Revoked ones and used up ones too.
+        """
         ...
 
 
@@ -239,7 +242,10 @@ def day_caps(plan: Plan, request: RunRequested, now: RunProfile | None) -> list[
 async def none_left(
     plan: Plan, request: RunRequested, now: RunProfile | None, spending: Spending, clock: Clock
 ) -> DayCap | None:
-    """The cap of the day that leaves too few calls for a whole plan; None: there is none. Without caps nothing is counted."""
+    """The cap of the day that leaves too few calls for a whole plan; None: there is none.
+
+    Without caps nothing is counted.
+    """
     caps = day_caps(plan, request, now)
     return over_day_cap(caps, await started_today(spending, clock, request.tenant)) if any(caps) else None
 
@@ -375,7 +381,7 @@ class Guards:
     grants: GrantBook = field(default_factory=NoGrants)
 
     def of(self, run: str) -> Callable[[Executing], Awaitable[RunEvent | Caps | None]]:
-        """The guard of one run, for one worker: gives what happens in place of the next call, else the caps it counts for.
+        """The guard of one run, for one worker: what happens in place of the next call, or else the caps it counts for.
 
         While the state waits for approvers no call may begin, whatever the guard gives.
         """

@@ -1,4 +1,6 @@
-"""What tools declare of their results, as far as later calls of a plan may refer to it; and the words for agents on that.
+"""What tools declare of their results, as far as later calls of a plan may refer to it.
+
+The words for agents on that are here, too.
 
 Schemas come from strangers: they are followed no deeper and no longer than what is written here.
 """
@@ -19,7 +21,10 @@ _LONGEST_NAME = 60
 
 
 def types_at(schema: JsonObject, path: str) -> frozenset[str]:
-    """What kinds of short values a schema declares at a JSON pointer: JSON Schema's names of types; none: it has no such path."""
+    """What kinds of short values a schema declares at a JSON pointer: JSON Schema's names of types.
+
+    None: it has no such path.
+    """
     nodes = [schema]
     for step in steps_of(path) or ():
         nodes = [inner for node in nodes for inner in _inside(node, step, schema)]
@@ -102,7 +107,8 @@ async def fits(schema: JsonObject, arguments: JsonObject, unknown: frozenset[str
 def objection(reference: Reference, output: JsonObject | None, input_: JsonObject, own_number: int) -> str | None:
     """Why an agent can't refer so from the call that would get this number; None: it can.
 
-    `output` is what the call referred to declares of its result, None where there is no such call or it declares nothing.
+    `output` is what the call referred to declares of its result, None where there is no such call or it declares
+    nothing.
     """
     number = reference.call + 1
     if number >= own_number:
@@ -137,7 +143,10 @@ def listed(output: JsonObject) -> str:
 
 
 def how_to(number: str, output: JsonObject | None) -> str:
-    """How a later call refers to this one's result; empty where it declares nothing for that. `number`: what it is called."""
+    """How a later call refers to this one's result; empty where it declares nothing for that.
+
+    `number`: what it is called.
+    """
     paths = listed(output) if output is not None else ""
     if not paths:
         return ""
@@ -148,17 +157,18 @@ def how_to(number: str, output: JsonObject | None) -> str:
 
 
 IN_PLANNING = f"""\
-The result of a recorded call is not known while you plan. If the description of its tool says what the result will have,
-a later call of your plan may take a value from there: instead of an argument, write an object with `{MARK}`, the number of
-the recorded call, and `{PATH}`, where in its result the value stands, such as {{"{MARK}": 1, "{PATH}": "/id"}}. It stands for
-a whole argument and never for a part of one, and it can only be an id, an address, a number, or yes or no: text of at most
-{MAX_VALUE} ASCII characters without spaces. People see where the value will come from. If the call does not return it,
-nothing more of the plan runs. In all other ways a later call cannot use the result of an earlier one."""
+The result of a recorded call is not known while you plan. If the description of its tool says what the result will
+have, a later call of your plan may take a value from there: instead of an argument, write an object with `{MARK}`, the
+number of the recorded call, and `{PATH}`, where in its result the value stands, such as
+{{"{MARK}": 1, "{PATH}": "/id"}}. It stands for a whole argument and never for a part of one, and it can only be an id,
+an address, a number, or yes or no: text of at most {MAX_VALUE} ASCII characters without spaces. People see where the
+value will come from. If the call does not return it, nothing more of the plan runs. In all other ways a later call
+cannot use the result of an earlier one."""
 """What agents are told where a tool on offer declares its results."""
 
 NOT_OF_ITS_FORM = (
-    f'is not a reference: that is {{"{MARK}": 1, "{PATH}": "/id"}} with nothing else, the number of an earlier action and a '
-    "JSON pointer, in place of a whole argument."
+    f'is not a reference: that is {{"{MARK}": 1, "{PATH}": "/id"}} with nothing else, the number of an earlier action '
+    "and a JSON pointer, in place of a whole argument."
 )
 
 

@@ -53,7 +53,7 @@ class MissingLibraryError(ConfigError):
 
 
 class PersonUnreadableError(CoordinationError):
-    """Nobody in this process can tell at this moment what a person may do now: their approval neither counts nor is void."""
+    """Nobody in this process can tell what a person may do now: their approval neither counts nor is void."""
 
 
 class StoredConfigError(ConfigError):
@@ -105,7 +105,10 @@ class RefusedError(CoordinationError):
 
 
 class DayCapError(CoordinationError):
-    """A call would be one more of its rule than the rule lets a day have. `match` are the rule's tools, as they were written."""
+    """A call would be one more of its rule than the rule lets a day have.
+
+    `match` are the rule's tools, as they were written.
+    """
 
     def __init__(self, match: str, most: int, *, left: int = 0) -> None:
         super().__init__(

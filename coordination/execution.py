@@ -33,7 +33,8 @@ MAX_RESULT = 20_000
 """Characters of a call's result that the log keeps."""
 
 GRACE = 8.0
-"""Seconds that a call under way has left where a person waits for the program to end: an answer spares them a question."""
+"""Seconds that a call under way has left where a person waits for the program to end: an answer spares them a question.
+"""
 
 FROZEN_LOOK = 2.0
 """Seconds between looks whether what is frozen may go on."""
@@ -42,7 +43,8 @@ APPROVERS_LOOK = 1.0
 """Seconds between looks whether somebody has asked the chat about those who approved."""
 
 UNBOUND = Text(
-    "the plan was made by an earlier version of this program, which did not record its servers' settings: what did not run needs a new plan"
+    "the plan was made by an earlier version of this program, which did not record its servers' settings: "
+    "what did not run needs a new plan"
 )
 
 INTERRUPTED = Text("the worker that started the call stopped before it could record the result")
@@ -51,7 +53,8 @@ INTERRUPTED = Text("the worker that started the call stopped before it could rec
 def settings_changed(call: PlannedCall) -> Text:
     """What people are told of a plan whose server is another one by now."""
     return Text(
-        "the settings of the MCP server {server} have changed since the plan was made (its address, account, command or program): what did not run needs a new plan",
+        "the settings of the MCP server {server} have changed since the plan was made "
+        "(its address, account, command or program): what did not run needs a new plan",
         server=call.server,
     )
 

@@ -1,7 +1,8 @@
 """Do arguments fit a tool's JSON Schema? Asked before a call is recorded, while the model can still mend it.
 
-Schemas come from strangers. One that may take long to check, by a regular expression or by what it refers to, is checked
-by another process under a time limit: Python can't interrupt a regular expression, and nobody may stop the event loop.
+Schemas come from strangers. One that may take long to check, by a regular expression or by what it refers to, is
+checked by another process under a time limit: Python can't interrupt a regular expression, and nobody may stop the
+event loop.
 """
 
 import asyncio
@@ -141,7 +142,7 @@ def _unknown_property(schema: JsonObject, arguments: JsonObject) -> Text | None:
 
 
 class Checker:
-    """The other process, which checks: started when it is first needed, ended by itself when it was not needed for a while."""
+    """The other process, which checks: started when it is needed, and ending by itself when it was idle for a while."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="schema")

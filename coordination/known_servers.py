@@ -1,7 +1,7 @@
-"""What shows what a call would change, for servers that people use: by the name that a server gives of itself, and by tool.
+"""What shows what a call would change, for published servers: by the name that each reports, and by tool.
 
-All of it is from the sources of published servers. A read is taken only if its answer stays the same while nothing changes:
-no times of access, no addresses that expire, no counts.
+All of it is from the sources of published servers. A read is taken only if its answer stays the same while nothing
+changes: no times of access, no addresses that expire, no counts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,8 +94,8 @@ _NOTION: Mapping[str, Sequence[Preview]] = {
     "API-update-a-data-source": (_read("API-retrieve-a-data-source", _named("data_source_id"), shows="$.properties"),),
 }
 
-# No query that reads can be made safely of one that writes: which tables there are is all that can be shown. Of PostgreSQL
-# not even that: its servers ask for a schema. Notion's hosted server tells the time with every page that it reads.
+# No query that reads can be made safely of one that writes: which tables there are is all that can be shown. Of
+# PostgreSQL not even that: its servers ask for a schema. Notion's hosted server tells the time with every page.
 _SQLITE: Mapping[str, Sequence[Preview]] = {
     "write_query": (_read("list_tables", {}),),
     "create_table": (_read("list_tables", {}),),

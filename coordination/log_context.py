@@ -1,7 +1,7 @@
 """Whom and what the current task works for, for the lines that it writes to the program's log.
 
-It is set where a job or a request begins, follows every task and thread that those begin, and costs nothing where nobody
-looks. Ids only: no name, no prompt and no argument belongs in a log that others collect.
+It is set where a job or a request begins, follows every task and thread that those begin, and costs nothing where
+nobody looks. Ids only: no name, no prompt and no argument belongs in a log that others collect.
 """
 
 from collections.abc import Generator, Mapping

@@ -25,7 +25,7 @@ from coordination.text import Text
 def plan_chosen(
     state: AwaitingDecision, agent: int, by: Person, rules: RunProfile | None, now: datetime
 ) -> PlanProposed | Refusal:
-    """Another agent's newest plan in place of the one that waits, under the same rule, and with what its own calls need.
+    """Another agent's newest plan in place of the waiting one, under the same rule, with what its own calls need.
 
     `rules` are those of now, where they differ.
     """
@@ -41,7 +41,7 @@ def plan_chosen(
 def plan_selected(
     state: AwaitingDecision, indexes: Sequence[int], by: Person, rules: RunProfile | None, now: datetime
 ) -> PlanProposed:
-    """The plan with only these of its calls, to the letter and in their order, without those that refer to a dropped one.
+    """The plan with only these of its calls, unchanged and in order, without those that refer to a dropped one.
 
     Raises:
         RefusedError: it has no such calls, or they are all, or none that can be had without the others.

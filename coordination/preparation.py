@@ -154,9 +154,9 @@ async def prepare(
 ) -> PreparedRun:
     """Start the servers, list the tools, and prepare every agent. What they read, they read for the `caller`.
 
-    A tool that a wildcard of a `read` rule matches asks unless it is in the `read_lists`; where there is no list, it is made.
-    Where other rules hold by `now`, the stricter of both decide. `asked` says who asked, and where, and
-    `time` when an agent makes a call.
+    A tool that a wildcard of a `read` rule matches asks unless it is in the `read_lists`; where there is no list, it is
+    made. Where other rules hold by `now`, the stricter of both decide. `asked` says who asked, and where, and `time`
+    when an agent makes a call.
 
     Raises:
         ConfigError: the rules name tools that do not exist.

@@ -1,7 +1,7 @@
 """Plans the calls that a run begins with as if an agent had recorded them just now: the same checks, and nothing runs.
 
-The tools are listed anew, so that their definitions and the settings of their servers are those of now; arguments are held
-against the tools' schemas, and calls against the rules then and now.
+The tools are listed anew, so that their definitions and the settings of their servers are those of now; arguments are
+held against the tools' schemas, and calls against the rules then and now.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,9 @@ async def planned(
     record: Callable[[RunEvent], None],
     started_today: Mapping[str, int],
 ) -> tuple[PlannedCall, ...]:
-    """The calls of a preset plan as they would be carried out now; all of them wait for people, whatever the rules let run.
+    """The calls of a preset plan as they would be carried out now.
+
+    All of them wait for people, whatever the rules let run.
 
     `started_today` has the calls that count for caps of the day.
 

@@ -1,7 +1,8 @@
 """What calls would change is read when a plan is made, shown to people, and read again before anything is sent.
 
-Only tools that the rules let run as reads are asked, on behalf of who made the request. A preview that writes does not exist:
-a tool's own dry run goes by the name of the tool that writes, and a server that knew no dry run would simply do it.
+Only tools that the rules let run as reads are asked, on behalf of who made the request. A preview that writes does not
+exist: a tool's own dry run goes by the name of the tool that writes, and a server that knew no dry run would simply do
+it.
 """
 
 import asyncio
@@ -175,8 +176,9 @@ async def changed_since(
 ) -> Text | None:
     """Why nothing more of a plan may be sent: what was read for it is not so any more; None: all is as people saw it.
 
-    Before the first call all calls are looked at, later the next one. What an earlier call of the same plan had read is no
-    longer compared: that call was to change it. Nor is what no rule asked for, once such a call was to the same server.
+    Before the first call all calls are looked at, later the next one. What an earlier call of the same plan had read is
+    no longer compared: that call was to change it. Nor is what no rule asked for, once such a call was to the same
+    server.
     """
     calls = list(enumerate(plan.calls))[next_index : None if next_index == 0 else next_index + 1]
     before = set(questions_of(plan.calls[:next_index]))
@@ -205,7 +207,8 @@ async def changed_since(
 
 def _never_read(index: int, call: PlannedCall, preview: Preview) -> Text:
     return Text(
-        "not sent: {tool} was not read for call {number} when the plan was made, and the operator's rules require it: what did not run needs a new plan",
+        "not sent: {tool} was not read for call {number} when the plan was made, and the operator's rules require it: "
+        "what did not run needs a new plan",
         tool=f"{preview.server or call.server}.{preview.tool}",
         number=index + 1,
     )
@@ -222,7 +225,8 @@ async def _objection(
     except ToolServerError as error:
         return Text("not sent: {why}", why=error.text)
     if (settings, definition) != (reading.settings, reading.definition):
-        return Text("not sent: {tool}, which showed what call {number} changes, has changed since: what did not run needs a new plan", tool=name, number=index + 1)  # fmt: skip
+        return Text("not sent: {tool}, which showed what call {number} changes, has changed since: "
+                    "what did not run needs a new plan", tool=name, number=index + 1)  # fmt: skip
     if not may_read(asked.server, asked.tool, arguments_of(asked)):
         return Text("not sent: the operator's rules no longer allow reading {tool}, which showed "
                     "what call {number} changes", tool=name, number=index + 1)  # fmt: skip
@@ -232,7 +236,8 @@ async def _objection(
     if not now.is_known:
         return Text("not sent: {tool}, which showed what call {number} changes, could not be read again: {why}",
                     tool=name, number=index + 1, why=_PROBLEMS.get(now.problem) or now.detail)  # fmt: skip
-    return Text("not sent: what {tool} read for call {number} has changed since the plan was made ({what}): what did not run needs a new plan", tool=name, number=index + 1, what=_told(reading, now))  # fmt: skip
+    return Text("not sent: what {tool} read for call {number} has changed since the plan was made ({what}): "
+                "what did not run needs a new plan", tool=name, number=index + 1, what=_told(reading, now))  # fmt: skip
 
 
 def _told(then: Reading, now: Reading) -> Text:

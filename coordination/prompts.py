@@ -30,7 +30,8 @@ WITHDRAW_ACTION = "withdraw_action"
 _VOTING: dict[Strictness, str] = {
     "lenient": "Vote as soon as an answer meets the request; write a new one only if something in it is wrong.",
     "balanced": "Vote if the best answer meets the request; write a new one if you can clearly improve on it.",
-    "strict": "Vote only for an answer that you cannot improve in substance, detail or safety; else write a better one.",
+    "strict": "Vote only for an answer that you cannot improve in substance, detail or safety; "
+    "else write a better one.",
 }
 _NOVELTY: dict[Strictness, str] = {
     "lenient": "",
@@ -64,8 +65,8 @@ def system(
 ) -> str:
     """What coordination is, what is asked of a good answer, and what the operator says to this agent.
 
-    `absent` names the tool servers of this agent that can't be used now. `refers`: some tool declares what it returns, so
-    that later calls may refer to it.
+    `absent` names the tool servers of this agent that can't be used now. `refers`: some tool declares what it returns,
+    so that later calls may refer to it.
     """
     others = (
         "You work alone" if count == 1 else f"You are agent{agent.number} of {count} agents who work on one request"
@@ -94,8 +95,8 @@ def _without(absent: Sequence[str]) -> str:
         return ""
     names = ", ".join(absent)
     return (
-        f"These tool servers can't be used now, so none of their tools is on offer: {names}. Plan without them, and say "
-        "in your answer what could not be looked up or planned for lack of them."
+        f"These tool servers can't be used now, so none of their tools is on offer: {names}. Plan without them, and "
+        "say in your answer what could not be looked up or planned for lack of them."
     )
 
 
@@ -108,7 +109,7 @@ def opening(
     feedback: Sequence[Feedback] = (),
     questions: Sequence[Question] = (),
 ) -> str:
-    """The first words of a turn: earlier exchange, request, answers of people, wanted changes, everybody's newest answer."""
+    """The first words of a turn: earlier exchange, request, people's answers, wanted changes, all newest answers."""
     parts = [data("earlier", f"{each.prompt}\n\n{each.outcome}") for each in history]
     parts.append(data("request", prompt))
     parts += [data("question", f"{each.text}\n\n{people_said(each)}") for each in questions if _is_settled(each)]
@@ -199,8 +200,8 @@ def ask_people_tool(options: RunOptions) -> ToolSpec:
         name=ASK_PEOPLE,
         description=(
             f"Ask the person who made the request one question, and wait for the answer. "
-            f"{_ASKING[options.question_sensitivity]} You may ask {options.questions_per_agent} times in all. If nobody "
-            "answers in time you are told so, and decide yourself."
+            f"{_ASKING[options.question_sensitivity]} You may ask {options.questions_per_agent} times in all. "
+            "If nobody answers in time you are told so, and decide yourself."
         ),
         input_schema=_strict_object(
             question={"type": "string", "description": "One question that can be understood by itself."}

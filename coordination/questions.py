@@ -1,4 +1,7 @@
-"""What agents ask the requester while they plan: a tool like any other to them, an event in the log to everybody else."""
+"""What agents ask the requester while they plan.
+
+To them it is a tool like any other, to everybody else an event in the log.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +22,10 @@ MAX_QUESTION = 1_000
 
 
 class PeopleAsked:
-    """The questions of one run's agents, and the wait for their answers. A question of before a crash is not asked twice."""
+    """The questions of one run's agents, and the wait for their answers.
+
+    A question of before a crash is not asked twice.
+    """
 
     def __init__(self, writer: RunWriter, clock: Clock, options: RunOptions) -> None:
         """Whoever follows the log calls `look` when somebody has answered."""

@@ -1,4 +1,4 @@
-"""What `read` rules with wildcards may let run: the tools that they matched when the operator last checked, and no others."""
+"""What `read` rules with wildcards may let run: the tools that they matched when the operator last checked."""
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Accepted:
     lists: Sequence[ReadList]
 
     def ruling(self, rules: Sequence[Rule], definition: ToolDefinition, context: CallContext = UNKNOWN_CALL) -> Ruling:
-        """What may be done with a call: what its rules say, or `ask` if they let it run and nobody saw the tool as it is."""
+        """What may be done with a call: what its rules say, or `ask` if nobody has seen the tool as it is."""
         said = rule(rules, definition.server, definition.tool, context)
         doubt = self._doubt_of_any(rules, definition)
         if doubt is None or said.effect is not Effect.READ:

@@ -1,7 +1,7 @@
 """Chooses what is read before people decide on a call of which no rule says what to read.
 
-A server's name is what it says of itself. That gives it nothing: what is read is a tool of its own that the rules allow as a
-read with these very arguments, and an agent could have called it as well.
+A server's name is what it says of itself. That gives it nothing: what is read is a tool of its own that the rules allow
+as a read with these very arguments, and an agent could have called it as well.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Secrets that we gave away, blotted out of what comes back: from tool servers, from providers, and in our own log.
 
-Only values that we know are looked for, in every form in which a program is likely to repeat them. What is no secret, such
-as a folder or the name of an account, is left alone: results that people decide on must stay readable.
+Only values that we know are looked for, in every form in which a program is likely to repeat them. What is no secret,
+such as a folder or the name of an account, is left alone: results that people decide on must stay readable.
 """
 
 import base64
@@ -92,9 +92,8 @@ EVERYTHING = Redactor()
 """Knows every value that any redactor of the process was made for: for the program's own log."""
 
 CERTAIN: list[str] = []
-"""Values of the process that are secrets by their names, not by their looks alone, and too long to be anything else: people who
-approve a call must see whatever else there is.
-"""
+"""Values of the process that are secrets by their names, not by their looks alone, and too long to be anything else:
+people who approve a call must see whatever else there is."""
 
 
 def learn_secrets(*values: str) -> None:
@@ -123,7 +122,7 @@ def secrets_in_headers(headers: Sequence[tuple[str, str]], *, from_variables: Co
 
 
 def renew_token(redactor: Redactor, token: str) -> None:
-    """Keep a token that was just given out off a server's words, the log and the cards, and forget those before the last."""
+    """Keep a new token out of a server's words, the log and the cards, and forget those before the last."""
     outdated = redactor.renew(token)
     EVERYTHING.forget(*outdated)
     CERTAIN[:] = [each for each in CERTAIN if each not in outdated]
@@ -135,7 +134,7 @@ _CERTAIN = re.compile(r"[!-?A-~]{12,}")
 
 
 def redactor_of(spec: ServerSpec) -> Redactor:
-    """What a server was given and must not be repeated: env, headers, arguments, parts of its address, OAuth's secrets."""
+    """What a server was given and must not repeat: env, headers, arguments, parts of its address, OAuth's secrets."""
     found = [*_of_environment(spec), *_of_headers(spec.headers), *_of_address(spec.url)]
     if spec.auth is not None:
         found += [spec.auth.secret]
@@ -250,7 +249,7 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
-    """What base64 makes of the value wherever it stands in a longer text, without what its neighbours have a part in."""
+    """What base64 makes of the value anywhere in a longer text, without the characters that its neighbours affect."""
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + data).decode()
         first = (0, 2, 3)[offset]

@@ -17,8 +17,8 @@ class RetryBudget:
     """How often and how long one call may be tried. Waits double from `first_wait` up to `longest_wait` seconds.
 
     Attributes:
-        attempts_when_away: of a server that can't be reached or says that it is overloaded. It has done nothing that costs
-            anything, and a gateway that restarts is back within a minute.
+        attempts_when_away: of a server that can't be reached or says that it is overloaded. It has done nothing that
+            costs anything, and a gateway that restarts is back within a minute.
         seconds: no new try begins later than this after the first.
     """
 

@@ -18,7 +18,7 @@ EXTERNAL_ASK = Text(
 
 
 async def check_may_ask(profile: RunProfile, requester: Person, spending: Spending, clock: Clock, place: str) -> None:
-    """Make sure that a person may have a run of this configuration begin in a place, and that the day's limits have room for it.
+    """Make sure that a person may start a run of this configuration in a place, and that the day's limits allow it.
 
     Raises:
         RefusedError: they may not, or have not.

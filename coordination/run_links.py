@@ -1,7 +1,7 @@
 """Starts a run with a plan that follows from a run that has ended: once per purpose, whatever crashes meanwhile.
 
-The mark in the log of the run that has ended decides every race. It is written first, with a job in the same transaction
-by which a worker begins the other run if whoever wrote the mark could not.
+The mark in the log of the run that has ended decides every race. It is written first, with a job in the same
+transaction by which a worker begins the other run if whoever wrote the mark could not.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from coordination.text import Text
 async def link(
     log: RunLog, clock: Clock, new_id: NewId, run: str, purpose: Purpose, by: Person, *, name: str = ""
 ) -> str:
-    """Have a run begin with what is left to plan after this one, and give its name: that of the one there is, if there is.
+    """Have a run begin with what is left to plan after this one, and give its name; if there is one already, its name.
 
     `name` is a name kept free.
 
@@ -66,7 +66,10 @@ async def _free_name(log: RunLog, new_id: NewId) -> str:
 
 
 def begin_job(run: str, state: RunState, purpose: Purpose) -> Job:
-    """What has a worker begin the runs that are linked to one. Its revision is one that no plan of the run will ever have."""
+    """What has a worker begin the runs that are linked to one.
+
+    Its revision is one that no plan of the run will ever have.
+    """
     last = state.plan.revision if isinstance(state, Finished) else 0
     revision = last + 1_000 + PURPOSES.index(purpose)
     return Job(task="deliberate", run=run, tenant=state.request.tenant, revision=revision)

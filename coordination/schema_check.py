@@ -40,8 +40,8 @@ class Fault(NamedTuple):
         place: where in the value, such as `lines/0`; empty for all of it.
         keyword: the keyword of JSON Schema that it does not meet; `false` where the schema allows nothing.
         found: what is there, as JSON; names of properties that are missing or not expected.
-        wanted: what the keyword asks for: a pattern as it is, types with a bar and values with a comma between them, the
-            property that another one is required with, all else as JSON.
+        wanted: what the keyword asks for: a pattern as it is, types with a bar and values with a comma between them,
+            the property that another one is required with, all else as JSON.
     """
 
     place: str
@@ -142,7 +142,9 @@ def _validator(schema: str) -> Validator | None:
 
 
 def answers() -> None:
-    """Answer questions, one a line, until nobody asks any more. The system ends this process if an answer takes too long.
+    """Answer questions, one a line, until nobody asks any more.
+
+    The system ends this process if an answer takes too long.
 
     A question is `[schema as a text, value]`, an answer `[whether it could be checked, fields of a fault or null]`.
     """

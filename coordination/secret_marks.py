@@ -1,8 +1,9 @@
 """Finds secrets in a text, and has a mark for each, which people see in its place.
 
 A secret is a value that this process was given as one, or a text of a format in which vendors give out theirs. Whoever
-approves a call sees a mark in the place of a secret, so nothing else may be taken for one, and nothing that a program would
-obey may stand in one: each format says which characters it has and how many. Whatever is longer, or has others, is shown.
+approves a call sees a mark in the place of a secret, so nothing else may be taken for one, and nothing that a program
+would obey may stand in one: each format says which characters it has and how many. Whatever is longer, or has others,
+is shown.
 """
 
 import base64
@@ -66,7 +67,10 @@ _SHORTEST = 12
 
 
 class Marks:
-    """Marks under one key: of the same secret always the same, and of another one another. May be used by several threads."""
+    """Marks under one key: of the same secret always the same, and of another one another.
+
+    May be used by several threads.
+    """
 
     def __init__(self) -> None:
         """With a key of its own until it is given the installation's."""
@@ -77,7 +81,7 @@ class Marks:
         self._key = key
 
     def of(self, secret: str) -> str:
-        """`⟨secret:a1b2-c3d4-e5f6-0718⟩`: 64 bits, by which nobody without the key can tell whether a guess is right."""
+        """`⟨secret:a1b2-c3d4-e5f6-0718⟩`: 64 bits, with which nobody can check a guess without the key."""
         text = f"massgen-bot/secret\n{secret}".encode("utf-8", "surrogatepass")
         digits = hmac.new(self._key, text, hashlib.sha256).hexdigest()[:16]
         return f"{MARK_BEGINS}{'-'.join(digits[at : at + 4] for at in range(0, 16, 4))}⟩"
@@ -92,7 +96,10 @@ MARKS = Marks()
 
 
 def marked(text: str, beside: Callable[[str], str] = str) -> str:
-    """The text with marks in the place of secrets; `beside` is what becomes of the rest, of which there may be nothing."""
+    """The text with marks in the place of secrets.
+
+    `beside` is what becomes of the rest, of which there may be nothing.
+    """
     shown: list[str] = []
     done = 0
     for start, end in secrets_in(text):

@@ -107,7 +107,10 @@ class Coordinator:
         directory: PersonDirectory | None = None,
         freezes: Freezes | None = None,
     ) -> None:
-        """`current`, `directory` and `freezes` know what holds now, who people are now, and who had all stop. `configure` reads a configuration's text before anything is written; `spending` knows what a day has used."""
+        """`current`, `directory` and `freezes` know what holds now, who people are now, and who had all stop.
+
+        `configure` reads a configuration's text before anything is written; `spending` knows what a day has used.
+        """
         self._log = log
         self._engine = engine
         self._clock = clock
@@ -148,10 +151,11 @@ class Coordinator:
         raise ConflictError(run, 0)
 
     async def link(self, run: str, purpose: Purpose, by: Person, *, name: str = "") -> str:
-        """Have a run begin with a plan that follows from this one, under the name kept free. Returns the name of the run there is.
+        """Begin a run with a plan that follows from this one, under the name kept free; return the run's name.
 
         Raises:
-            RefusedError: nothing is left to plan to this end; or they may not ask for a run, or the day's limits are used up.
+            RefusedError: nothing is left to plan to this end; or they may not ask for a run, or the day's limits are
+                used up.
         """
         request = (await self._read(run, by.tenant))[0].request
         profile = self._configure(*await self._log.load_config(request.config_digest), by.tenant).profile
@@ -177,7 +181,9 @@ class Coordinator:
         return self._decide(run, digest, by, RunAction.APPROVE, lambda d: e.ApprovalGiven(by=by, digest=d))
 
     async def break_glass(self, run: str, digest: str, by: Person, reason: str) -> RunState:
-        """One person's yes in an emergency, in the place of all that the plan needs, and why. Its rule names who may give it.
+        """One person's yes in an emergency, in the place of all that the plan needs, and why.
+
+        Its rule names who may give it.
 
         Raises:
             RefusedError: they may not, they gave no reason or a very long one, or nobody may approve the plan now.
@@ -219,7 +225,7 @@ class Coordinator:
         return await self._revise(run, digest, by, lambda state, rules, now: plan_chosen(state, agent, by, rules, now))
 
     async def select(self, run: str, digest: str, by: Person, indexes: Sequence[int]) -> RunState:
-        """Propose only these of the plan's calls, counted from 0, as the next revision; it still needs its approvals."""
+        """Propose only these of the plan's calls, counted from 0, as the next revision, which needs approval."""
         return await self._revise(
             run, digest, by, lambda state, rules, now: plan_selected(state, indexes, by, rules, now)
         )
@@ -326,7 +332,7 @@ class Coordinator:
         return await self._act(run, by, RunAction.RESOLVE, propose)
 
     async def review_all(self, tenant: str | None = None) -> None:
-        """Hold every plan that waits or runs against the rules of now, and against what is frozen; people are not asked about."""
+        """Compare every plan that waits or runs with the current rules and freezes; people are not looked up."""
         for run in await self._log.in_state(_OPEN, tenant):
             with contextlib.suppress(RunNotFoundError, ConflictError):
                 await self.review(run, tenant, asks_about_people=False)
@@ -493,7 +499,7 @@ class Coordinator:
     async def _heed_the_present(
         self, run: str, digest: str, by: Person, action: RunAction, current: CurrentRules
     ) -> None:
-        """Hold a plan that somebody may decide on against what holds now, and refuse what must not be approved or said now.
+        """Compare a plan that somebody may decide on with what holds now, and refuse what must not be approved or said.
 
         Raises:
             RefusedError: nobody may approve it now, or the plan that would follow.

@@ -182,9 +182,12 @@ class StandingGrants:
 async def approvals_on_grants(
     proposed: e.PlanProposed, state: s.RunState, log: RunLog, directory: PersonDirectory, clock: Clock
 ) -> Sequence[e.ApprovalGiven]:
-    """The approvals that grants give a plan which is about to be proposed; none where they do not fill all of its places.
+    """The approvals that grants give a plan which is about to be proposed.
 
-    Of whom nothing can be told here counts what was known when they gave theirs: the chat is asked before anything starts.
+    None where they do not fill all of its places.
+
+    Of whom nothing can be told here counts what was known when they gave theirs: the chat is asked before anything
+    starts.
     """
     now = clock.now()
     awaiting = evolve(state, proposed, now)

@@ -182,8 +182,8 @@ def _own_number(value: float, form: str) -> str:
 class Reasoned:
     """An event with a `reason`, whose `parts` say what it was made of where it is this program's own sentence.
 
-    Events of earlier versions have none. Given both, the reason is a `Text` again, so that it can be shown in any language;
-    parts that do not come to the reason are another one's, and are left out. `_told` names the field.
+    Events of earlier versions have none. Given both, the reason is a `Text` again, so that it can be shown in any
+    language; parts that do not come to the reason are another one's, and are left out. `_told` names the field.
     """
 
     _told: ClassVar[str] = "reason"

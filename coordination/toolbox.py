@@ -152,7 +152,7 @@ class HasTools(Protocol):
 def ruled(
     agent: HasTools, definitions: Sequence[ToolDefinition], accepted: Accepted | None = None
 ) -> Iterator[tuple[ToolDefinition, Ruling]]:
-    """The tools of an agent's servers, each with the strictest that its rules and the `accepted` lists say of its calls."""
+    """The tools of an agent's servers, each with the strictest effect that rules and `accepted` lists give it."""
     names = {server.name for server in agent.servers}
     for each in definitions:
         if each.server in names:
@@ -178,8 +178,8 @@ def offer(
 ) -> Mapping[str, OfferedTool]:
     """The usable tools of an agent's servers that its rules do not deny, by the name offered to the model.
 
-    `now` has the rules that hold by now, where they differ: the stricter of both decides about each call. `asked` says who
-    asked for the run, and where; `time` when a call is made.
+    `now` has the rules that hold by now, where they differ: the stricter of both decides about each call. `asked` says
+    who asked for the run, and where; `time` when a call is made.
 
     Raises:
         ToolServerError: more tools than providers accept.
@@ -272,9 +272,9 @@ class Toolbox:
     ) -> None:
         """`record` tells the log what the agent does; who calls an `unusable` tool hears why nobody can use it.
 
-        `people` puts its questions to the requester, where the configuration wants that. `read` is what the agent has read
-        in its turns so far, by server and arguments. `started_today` has the calls that count for caps of the day, and
-        `sources` is what all agents were given to read.
+        `people` puts its questions to the requester, where the configuration wants that. `read` is what the agent has
+        read in its turns so far, by server and arguments. `started_today` has the calls that count for caps of the day,
+        and `sources` is what all agents were given to read.
         """
         self._agent = agent
         self._tools = tools

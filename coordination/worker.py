@@ -135,7 +135,9 @@ class Worker:
         freezes: Freezes | None = None,
         away_after: AwayAfter = never_away,
     ) -> None:
-        """`current`, `directory` and `freezes` know what holds now, who people are now, and who had all stop. The hub gives deliberation and execution a different power each; `spending` knows what a day has used.
+        """`current`, `directory` and `freezes` know what holds now, who people are now, and who had all stop.
+
+        The hub gives deliberation and execution a different power each; `spending` knows what a day has used.
 
         `read_lists` knows what wildcards of `read` rules may let run, `away_after` when the database was away.
         """
@@ -272,7 +274,7 @@ class Worker:
         await self._daily(state.request, prepared_run.profile)()  # The last call may have used most of a budget.
 
     async def _read_before(self, writer: RunWriter, state: s.Deliberating) -> ReadIndex:
-        """What agents of this run read in earlier attempts, as far as the log has it: their words may be in its answers."""
+        """What agents of this run read in earlier attempts, as far as the log has it: answers may repeat it."""
         sources = ReadIndex()
         if state.revision == 1 and not state.ballot.answers:
             return sources

@@ -28,7 +28,10 @@ def share(spent: float, most: float, *, is_marked: bool) -> str:
 
 
 def budget_lines(warning: BudgetWarning) -> tuple[RichText, RichText]:
-    """Whose budget it is and what was spent of it; what is left, until when, and which key of a configuration sets it."""
+    """Whose budget it is and what was spent of it.
+
+    What is left, until when, and which key of a configuration sets it.
+    """
     left = catalog.rich(
         "budget.left",
         left=amount(warning.left, is_money=warning.is_money),

@@ -37,7 +37,10 @@ _AUDITED_EVENTS = (
 
 
 def decisions_of(log: Iterable[Recorded], *, names_accounts: bool = False) -> Iterator[tuple[Recorded, RichText]]:
-    """Each event in which somebody had a say, with a line about it. `names_accounts`: for who can't follow a mention."""
+    """Each event in which somebody had a say, with a line about it.
+
+    `names_accounts`: for who can't follow a mention.
+    """
     view: RunView | None = None
     for recorded in log:
         view = next_view(view, recorded)

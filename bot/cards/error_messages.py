@@ -44,7 +44,10 @@ _WithPlan: TypeAlias = (
 
 
 def refusal_line(error: RefusedError, state: RunState | None = None) -> RichText:
-    """The line for a refusal; where no language has words for it, or they need a state that is not known, its own text."""
+    """The line for a refusal.
+
+    Where no language has words for it, or they need a state that is not known, its own text.
+    """
     name = _name(error.refusal, state)
     policy = state.plan.policy if isinstance(state, _WithPlan) else None
     if not catalog.has(f"refusal.{name}") or _is_lost(error.refusal, state, policy):

@@ -146,7 +146,10 @@ def _chosen(plan: Plan, choice: str) -> PlannedCall:
 
 
 def _may_differ(call: PlannedCall) -> Mapping[str, Json]:
-    """The arguments of a call that a grant may leave open: none where it destroys, or where agents had read something of it."""
+    """The arguments of a call that a grant may leave open.
+
+    None where it destroys, or where agents had read something of it.
+    """
     value = parse(call.arguments)
     return value if isinstance(value, Mapping) and not call.is_destructive and call.origins == () else {}
 

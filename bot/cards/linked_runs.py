@@ -1,4 +1,7 @@
-"""What cards say of runs that follow from others: that one can be had, that there is one, and what such a run begins with."""
+"""What cards say of runs that follow from others.
+
+They say that one can be had, that there is one, and what such a run begins with.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,6 @@
-"""Characters that pass for others: letters of two alphabets in one word, and accents that are put together in another way.
+"""Characters that pass for others.
+
+They are letters of two alphabets in one word, and accents that are put together in another way.
 
 A Cyrillic letter in the name of a bank makes it another one. A card names such a character, and says that it did.
 """

@@ -82,12 +82,15 @@ def title(view: RunView) -> RichText:
 
 
 def asked_by(view: RunView, *, is_linked: bool = False) -> RichText:
-    """Who asked. A product that notifies whom a new message links is given a link only in what is an edit, nearly always."""
+    """Who asked.
+
+    A product that notifies whom a new message links is given a link only in what is an edit, nearly always.
+    """
     return catalog.rich("card.asked_by", who=replace(mention(view.request.requester), is_linked=is_linked))
 
 
 def identified(view: RunView, plan: Plan | None, *before: RichText) -> RichText:
-    """A footer: what is worth a look, and then the names of run, plan and configuration, by which people and logs find it."""
+    """A footer: what is worth a look, then the names of run, plan and configuration, for people and logs."""
     parts = [*before, catalog.rich("card.run", run=StyledText(visible(view.run), "bold"))]
     if plan is not None:
         parts.append(catalog.rich("card.plan", plan=StyledText(short(plan.digest), "bold")))

@@ -125,7 +125,10 @@ def plan_json(plan: Plan) -> Json:
 
 
 def plan_file(plan: Plan) -> Json:
-    """`plan_json` for people, with marks for secrets; where there are any, or what looks like one, `is_exact` is false."""
+    """`plan_json` for people, with marks for secrets.
+
+    Where there are any, or what looks like one, `is_exact` is false.
+    """
     exact = plan_json(plan)
     hidden = _hidden(exact)
     return hidden if hidden == exact or not isinstance(hidden, dict) else {**hidden, "is_exact": False}
@@ -377,7 +380,7 @@ def _needs(state: s.AwaitingDecision) -> list[RichText]:
 
 
 def _by_day(state: s.AwaitingDecision) -> list[RichText]:
-    """The how manieth calls of a day these would be, where rules have a cap: as of the moment that the plan was made."""
+    """Which of the day's calls these would be, where rules have a cap, as of the moment that the plan was made."""
     started, own = (
         dict(state.started_today),
         Counter(name for call in state.plan.calls for name, _ in call.needs.per_day),

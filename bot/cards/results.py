@@ -43,9 +43,9 @@ _LONGEST_ADDRESS = 500
 
 
 def link_in(result: str) -> Link | None:
-    """Where people find what came of a call: the address in the structured part of a tool's answer, with its host as words.
+    """Where people find what came of a call: an address in a tool's structured answer, with its host as words.
 
-    None where there is none, or none that is safe: only https, no account in it, and nothing that ends a link elsewhere.
+    None where there is none, or none that is safe: only https, no account in it, nothing that ends a link elsewhere.
     """
     value = _parts(result)[1]
     found = _address_in(value) or _address_in(_only_part(value))
@@ -60,7 +60,7 @@ def link_of(receipt: Receipt) -> Link | None:
 
 
 def first_link(receipts: Iterable[Receipt]) -> RichText:
-    """Where people find what came of the first call that has an address, and how many others are elsewhere: for one row."""
+    """For one row: where people find what came of the first call that has an address, and how many others do."""
     links = {link.url: link for each in receipts if (link := link_of(each)) is not None}
     if not links:
         return ()

@@ -129,7 +129,10 @@ class CallTimes:
 
 @dataclass(frozen=True, kw_only=True)
 class BreakGlassUse:
-    """Somebody approved a plan alone in an emergency: `seq` is the number of that event, `others` had approved before."""
+    """Somebody approved a plan alone in an emergency.
+
+    `seq` is the number of that event, `others` had approved before.
+    """
 
     seq: int
     at: datetime
@@ -146,7 +149,8 @@ class RunView:
 
     Attributes:
         sources: what tools gave to read, each beginning once.
-        doubtful_reads: the tools that ran as reads though their server says that they write, and the rules that let them.
+        doubtful_reads: the tools that ran as reads though their server says that they write, and the rules that let
+            them.
         absent: the optional servers that the newest coordination goes on without.
         unusable: what agents wanted in it and nobody can use, each tool once.
         ballot: the answers and votes of the newest coordination; it outlives the states that have none.

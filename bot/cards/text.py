@@ -64,8 +64,8 @@ def visible(text: str) -> str:
 def concealed(text: str) -> str:
     """A sentence in the language of here and now, or another text, with marks for secrets and none that it had itself.
 
-    Whoever takes a text apart before it is shown does so with this, as a half of a secret is not known for one, and shows
-    each part by `visible_part`.
+    Whoever takes a text apart before it is shown does so with this, as a half of a secret is not known for one, and
+    shows each part by `visible_part`.
     """
     text = catalog.told(text)
     return marked(text, lambda rest: _LIKE_ATOM.sub(named("⟨"), rest) if "⟨" in rest else rest)
@@ -215,7 +215,10 @@ def arguments_of(text: str) -> tuple[Argument, ...]:
 
 
 def arguments_in(call: PlannedCall, receipts: Sequence[Receipt] = ()) -> tuple[Argument, ...]:
-    """Every argument of a call, and of those that earlier calls return, where they come from; and what they are, once known."""
+    """Every argument of a call, and of those that earlier calls return, where they come from.
+
+    Once those are known, what they are.
+    """
     sent = arguments_to_send(call, receipts)
     values = parse(sent) if call.references and sent is not None else None
     told = [
@@ -233,7 +236,7 @@ def _referred(reference: Reference, values: Json) -> str:
 
 
 def rounded_by_others(text: str) -> tuple[str, ...]:
-    """The names of the arguments in which a whole number is larger than JavaScript, and what is written in it, can hold."""
+    """The names of the arguments that have a whole number larger than JavaScript can hold."""
     try:
         value = parse(text)
     except InvalidJsonError:

@@ -246,7 +246,10 @@ class AdminService:
         return done_card(catalog.rich(key), self._described(approvers), *notes)
 
     async def _notes(self, chosen: Chosen, request: _AdminRequest) -> list[RichText]:
-        """What an administrator should know of the rule that now holds: that it leaves nobody for what they ask themselves."""
+        """What an administrator should know of the rule that now holds.
+
+        It is that the rule leaves nobody to approve what they ask for themselves.
+        """
         channel_settings = await self.store.settings(request.by.tenant, request.place.settings_channel)
         policy = await rule_here(chosen, request.place.settings_channel, channel_settings)
         if policy is None:
@@ -341,7 +344,10 @@ class AdminService:
         return done_card(*example_lines(await SuggestedPrompts(store=self.store).at(request.place)))
 
     async def _freeze(self, request: _AdminRequest) -> Card:
-        """It holds for the whole server, wherever it is ordered; what can start hears of it before the answer is given."""
+        """It holds for the whole server, wherever it is ordered.
+
+        What can start hears of it before the answer is given.
+        """
         await self.store.set(freeze_setting(request.by.tenant, request.by, self.clock.now()))
         await self.coordinator.tell_frozen(request.by.tenant)
         return done_card(catalog.rich("freeze.set"))

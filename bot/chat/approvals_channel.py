@@ -1,10 +1,10 @@
 """The channels in which a configuration has plans shown that wait: whether a card may stand there, and why it does not.
 
-One is the whole configuration's (`approval.channel`); the others are of those whose approval single calls need, and have the
-card while their places are not filled (`tools[].approvers[].channel`).
+One is the whole configuration's (`approval.channel`); the others are of those whose approval single calls need, and
+have the card while their places are not filled (`tools[].approvers[].channel`).
 
-A plan that was asked for where not everybody can read is not shown there, unless the configuration says so: whoever writes a
-rule of approval is not thereby let into private channels. What is in a private thread never leaves it.
+A plan that was asked for where not everybody can read is not shown there, unless the configuration says so: whoever
+writes a rule of approval is not thereby let into private channels. What is in a private thread never leaves it.
 """
 
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def alert_of(channel: str, note: str) -> Alert:
 
 
 def routed(policy: Policy) -> Sequence[RichText]:
-    """Where plans under a rule are shown besides, and where those are that need certain people because of single calls."""
+    """Where plans under a rule are also shown, and where those are that need certain people because of single calls."""
     key = "approvals_channel.shows_all" if policy.shows_private else "approvals_channel.shows"
     lines = [catalog.rich(key, channel=_mention(policy.approvals_channel))] if policy.approvals_channel else []
     named = [(channel, each) for each in policy.quorums for channel in each.channels]

@@ -211,7 +211,7 @@ async def rule_here(
 async def names_here(
     chosen: Chosen, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]
 ) -> Policy | None:
-    """The same with everybody whom single rules for tools and break-glass name besides: whose names have to become ids."""
+    """The same with everybody whom single rules for tools and break-glass name, whose names have to become ids."""
     rule = await rule_here(chosen, channel, channel_settings)
     return None if rule is None else replace(rule, quorums=named_in(await asyncio.to_thread(_profile_of, chosen)))
 
@@ -233,7 +233,7 @@ def named_in(profile: RunProfile) -> tuple[Quorum, ...]:
 
 
 def renamed(profile: RunProfile, name: Callable[[str, str], str]) -> RunProfile:
-    """The same with what `name` makes of the roles and users of its rules for tools and break-glass, by (kind, name)."""
+    """The same with what `name` makes, by (kind, name), of roles and users in its rules for tools and break-glass."""
 
     def of(each: Quorum) -> Quorum:
         roles, users = (name("role", role) for role in each.roles), (name("user", user) for user in each.users)
@@ -274,7 +274,9 @@ def _profile_of(chosen: Chosen) -> RunProfile:
 
 
 def text_here(text: str, origin: str, channel: str, channel_settings: Mapping[tuple[str, str], ChatSetting]) -> str:
-    """A configuration's text with what was set here, and with the ids that its names are pinned to; nothing is looked up.
+    """A configuration's text with what was set here, and with the ids that its names are pinned to.
+
+    Nothing is looked up.
 
     Raises:
         ConfigError: the text can't be used.

@@ -146,7 +146,10 @@ class ButtonHandler:
     async def _refused(
         self, error: RefusedError, action: Action, card: CardRecord, by: Person, place: ChannelRef, *, seen: str
     ) -> Reply:
-        """Say why not, and look after the card: what they saw may be a picture that the product would not let us change."""
+        """Say why not, and look after the card.
+
+        What they saw may be a picture that the product would not let us change.
+        """
         if isinstance(error, ChatRefusal):
             await self._keep_for_audit(by, place, error.refusal, f"{action} of run {card.run}")
         if not isinstance(card.state, Done):
@@ -167,7 +170,7 @@ class ButtonHandler:
         return Private(with_link(done_card(line), url))
 
     async def look_again(self, cards: Sequence[CardRecord], copies: Sequence[CardCopy]) -> None:
-        """Have card sync show cards and copies anew at once, whatever pause it makes: even a card that it has given up."""
+        """Have card sync show cards and copies anew at once, without a pause, even a card that it has given up."""
         for card in cards:
             await self.store.save(card, _revived(card).with_fingerprint("").waking(self.clock.now()))
         for copy in copies:
@@ -279,7 +282,7 @@ class ButtonHandler:
         return known, card
 
     async def _check_home(self, known: ButtonRecord, by: Person, place: ChannelRef) -> None:
-        """The buttons on somebody's own page count for them, there, while they may read all of the plan that waits there.
+        """The buttons on somebody's own page count for them there, while they may read all of the plan that waits.
 
         Raises:
             RefusedError, RunNotFoundError: it was somebody else, or somewhere else, or they may not any more.
@@ -291,7 +294,7 @@ class ButtonHandler:
             await self.run_queries.readable(known.run, by, place)
 
     async def _check_copy(self, known: ButtonRecord, by: Person, message: str, place: ChannelRef) -> None:
-        """A copy's buttons count for the person whose it is, or for all in its channel, on the message that it stands on.
+        """A copy's buttons count on its own message, for the person whose it is or for all in its channel.
 
         Raises:
             RefusedError: it was somebody else, or somewhere else.
@@ -321,7 +324,7 @@ class ButtonHandler:
         return Private(with_link(error_card(error), url)) if url else None
 
     async def _refusal(self, error: RefusedError, card: CardRecord, by: Person, *, seen: str = "") -> Reply:
-        """Why the run, as it stands now, does not let this person do that, with a link to its card if it was not `seen`."""
+        """Why the run, as it is now, does not let this person do that, with a link to its card if it was not `seen`."""
         state = await self.coordinator.state(card.run, by.tenant)
         url = await self.run_queries.link_of(card) if seen != card.message else ""
         if error.refusal == Refusal.ALREADY_DECIDED and (decided := await self._decided(card.run, state)) is not None:

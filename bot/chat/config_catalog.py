@@ -1,4 +1,7 @@
-"""The operator's configurations: a folder of files, found by name; which of them a tenant may use, and which one holds."""
+"""The operator's configurations: a folder of files, found by name.
+
+Which of them a tenant may use, and which one holds.
+"""
 
 import os
 import re

@@ -1,4 +1,6 @@
-"""People and roles that a configuration calls by name: each is looked up once, pinned to one id, and matched by that alone.
+"""People and roles that a configuration calls by name.
+
+Each is looked up once, pinned to one id, and matched by that alone.
 
 Whoever can rename themselves or make a role could otherwise become an approver. A pin stays what it is when somebody
 takes the name later; an administrator who selects or checks a configuration has its names looked up anew.
@@ -164,7 +166,8 @@ def _named_besides(policy: Policy) -> list[tuple[str, str]]:
 def with_pins(policy: Policy, pins: Mapping[str, str]) -> Policy:
     """The rule with the ids that its names are pinned to; what is pinned to nothing is left out.
 
-    In the place of a name that a single rule for tools has it stays, and matches nobody: else fewer would have to approve.
+    In the place of a name that a single rule for tools has it stays, and matches nobody: else fewer would have to
+    approve.
     """
 
     def pinned(each: Quorum) -> Quorum:

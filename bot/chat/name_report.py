@@ -1,4 +1,4 @@
-"""What the names and ids in rules of approval stand for in a chat at this moment, line by line, as its doctor tells it."""
+"""What the names and ids in rules of approval stand for in a chat now, line by line, as its doctor tells it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class NameReport:
         return found + await self._open(tenant, settings)
 
     async def _open(self, tenant: str, settings: Sequence[ChatSetting]) -> list[Checkup]:
-        """A line on the configurations with which anybody may approve, unless administrators said who may everywhere."""
+        """A line on the configurations that let anybody approve, unless administrators said who may everywhere."""
         everywhere = next((each for each in settings if each.key == APPROVERS_KEY and not each.channel), None)
         if everywhere is not None and _names_somebody(everywhere):
             return []

@@ -1,6 +1,7 @@
 """What a chat product must be able to do, and what it is given in return: the whole width between core and vendor.
 
-A front end turns vendor events into requests (`bot.chat.service_port`), and cards into vendor messages. It holds no rule.
+A front end turns vendor events into requests (`bot.chat.service_port`), and cards into vendor messages. It holds no
+rule.
 """
 
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ class ChannelRef:
     Attributes:
         platform: `discord` or `slack`.
         tenant: the same string as `Person.tenant`: `discord:<guild>` or `slack:<enterprise or ->:<team>`.
-        channel: the product's id of the channel. A thread for invited people is a channel of its own, and its own thread:
-            what was asked for there is seen and decided there.
+        channel: the product's id of the channel. A thread for invited people is a channel of its own, and its own
+            thread: what was asked for there is seen and decided there.
         thread: the product's id of the thread under the card, once there is one.
         within: the channel that such a thread is in, whose settings hold in it too; else empty.
         language: the locale that the place is set to (`de`, `en-US`), where the product tells it; else empty.
@@ -147,7 +148,10 @@ class ChatPlatform(Protocol):
         ...
 
     async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
-        """The message that a post named `once` left, made at about this time; None if there is none, or none is seen."""
+        """The message that a post named `once` left, made at about this time.
+
+        None if there is none, or none is seen.
+        """
         ...
 
     async def edit(self, message_ref: MessageRef, card: Card, ids: "ButtonIds") -> None:
@@ -167,7 +171,10 @@ class ChatPlatform(Protocol):
         ...
 
     async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
-        """Post a card without buttons: the story in a thread, a reminder. `once` names the message, as that of a post."""
+        """Post a card without buttons: the story in a thread, a reminder.
+
+        `once` names the message, as that of a post.
+        """
         ...
 
     async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
@@ -272,7 +279,9 @@ class FindsText(Protocol):
     """A chat in which the bot finds what it posted by words that are in it alone, since nothing else tells it apart."""
 
     async def find_text(self, place: ChannelRef, words: Sequence[str], *, at: datetime) -> MessageRef | None:
-        """The first message of the bot's own with all these words, of about this time or later; None: none is among the next few.
+        """The first message of the bot's own with all these words, of about this time or later.
+
+        None: none is among the next few.
 
         Raises:
             MessageNotFound, MissingPermission, RateLimited: the chat does not tell.
@@ -311,7 +320,10 @@ class MayHideRoles(Protocol):
     """A chat that may not let the bot see who has a role."""
 
     async def why_roles_hidden(self, tenant: str) -> str:
-        """Why nobody can be seen to have a role, and who must do what about it; empty: they can, or will be in a moment."""
+        """Why nobody can be seen to have a role, and who must do what about it.
+
+        Empty: they can, or will be in a moment.
+        """
         ...
 
 
@@ -320,7 +332,9 @@ class KnowsOwners(Protocol):
     """A chat that tells whose a tenant is."""
 
     async def owners_of(self, tenant: str) -> Sequence[str]:
-        """The accounts that own a tenant, and others who administer it as far as the chat tells; whose it is comes first.
+        """The accounts that own a tenant, and others who administer it as far as the chat tells.
+
+        Whose it is comes first.
 
         Raises:
             MessageNotFound, MissingPermission, RateLimited: the chat does not tell.

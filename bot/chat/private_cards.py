@@ -1,4 +1,7 @@
-"""Cards for one person: a sentence, a list, a refusal; and whatever goes wrong, as one of these: nowhere else are its words."""
+"""Cards for one person: a sentence, a list, a refusal.
+
+Whatever goes wrong becomes one of these, and gets its words nowhere else.
+"""
 
 import logging
 import secrets

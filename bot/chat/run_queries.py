@@ -178,7 +178,10 @@ class RunQueries:
         return Private(card, tuple(each.run for each in found))
 
     async def _for_break_glass(self, by: Person, place: ChannelRef) -> Sequence[RunListItem]:
-        """Plans that this person may approve alone in an emergency; of what is in a private thread only whoever is in it hears."""
+        """Plans that this person may approve alone in an emergency.
+
+        Of what is in a private thread only whoever is in it hears.
+        """
         found = await self.store.list_runs(by.tenant, states=WAITING, limit=_LOOKED_THROUGH)
         seen = [each for each in found if each.channel == place.channel or not _place_of(each).is_private_thread]
         return [each for each in seen if await self._may_break_glass(each, by)][:_LISTED]
@@ -205,9 +208,12 @@ class RunQueries:
         return Private(replace(shown, buttons=(), menus=(), sections=(*shown.sections, *table)))
 
     async def _decision(self, card: CardRecord, by: Person, place: ChannelRef) -> Private | None:
-        """The card of a plan that waits with what this person may decide on it, for their own page; None: nothing, or not there.
+        """The card of a plan that waits with what this person may decide on it, for their own page.
 
-        Its buttons have ids of their own, on disk before anybody sees them, which count for this person on that page alone.
+        None: nothing, or not there.
+
+        Its buttons have ids of their own, on disk before anybody sees them, which count for this person on that page
+        alone.
         """
         view, _ = await seen_run(self.log, self.coordinator, card.run)
         state, now = view.state, self.clock.now()
@@ -240,7 +246,10 @@ class RunQueries:
         return pages_of(view, self.clock.now())
 
     async def question(self, card: CardRecord, digest: str) -> Confirmation | None:
-        """What is asked once more before a yes to this plan counts; None: nothing is, or it is not the one that waits."""
+        """What is asked once more before a yes to this plan counts.
+
+        None: nothing is, or it is not the one that waits.
+        """
         view, _ = await seen_run(self.log, self.coordinator, card.run)
         is_waiting = isinstance(view.state, AwaitingDecision) and view.state.plan.digest == digest
         approve = (each for each in card_for(view, self.clock.now()).buttons if is_waiting)

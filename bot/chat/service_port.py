@@ -1,7 +1,7 @@
 """What people ask of us in a chat, and what they get: one request, one reply, with no product in mind.
 
-A front end turns each event of its product into a request, and shows the reply; it holds no rule. Whatever fails is raised,
-and becomes words by `bot.chat.private_cards.error_card` in the front end's outermost handler.
+A front end turns each event of its product into a request, and shows the reply; it holds no rule. Whatever fails is
+raised, and becomes words by `bot.chat.private_cards.error_card` in the front end's outermost handler.
 """
 
 from collections.abc import Coroutine, Mapping, Sequence
@@ -20,8 +20,8 @@ class StartRun:
     Attributes:
         config: the name of a configuration; empty for the one that holds there.
         follows_thread: whether it goes on with the run of the thread that it is said in, if there is one.
-        asks_which: whether it is plain words, so that in the thread of a plan that waits they may be meant to change it:
-            then a question comes back.
+        asks_which: whether it is plain words, so that in the thread of a plan that waits they may be meant to change
+            it: then a question comes back.
         once: the product's id of the event, the same if it is delivered again; the same again does nothing.
     """
 
@@ -34,7 +34,10 @@ class StartRun:
 
 @dataclass(frozen=True, kw_only=True)
 class FollowUp:
-    """Go on with the run of a thread; of one whose plan waits, a question comes back. Elsewhere it is nobody's business."""
+    """Go on with the run of a thread; of one whose plan waits, a question comes back.
+
+    Elsewhere it is nobody's business.
+    """
 
     prompt: str
     once: str = ""
@@ -95,7 +98,7 @@ class SubmitText:
 
 @dataclass(frozen=True, kw_only=True)
 class ListRuns:
-    """The newest runs here, or this person's, or those whose plan they may approve alone in an emergency, wherever that is."""
+    """The newest runs here, or this person's, or all those whose plan they may approve alone in an emergency."""
 
     is_mine: bool = False
     is_waiting: bool = False
@@ -104,7 +107,10 @@ class ListRuns:
 
 @dataclass(frozen=True, kw_only=True)
 class ListGrants:
-    """The standing grants that a person has given here; or `revoke` the one that is called so, if it is for them to do that."""
+    """The standing grants that a person has given here.
+
+    Or `revoke` the one that is called so, if it is for them to do that.
+    """
 
     revoke: str = ""
 
@@ -173,9 +179,12 @@ Request: TypeAlias = (
 
 @dataclass(frozen=True)
 class Private:
-    """A card for this person alone. `runs` are on it, and can be opened with `ShowPlan`; `ids` are those of its buttons.
+    """A card for this person alone.
 
-    `question` names one that is asked again until `ChatService.question_shown` is told that it is shown; empty: it is none.
+    `runs` are on it, and can be opened with `ShowPlan`; `ids` are those of its buttons.
+
+    `question` names one that is asked again until `ChatService.question_shown` is told that it is shown; empty: it is
+    none.
     """
 
     card: Card
@@ -188,7 +197,8 @@ class Private:
 class Pages:
     """Something long for this person alone; `ShowPlan` brings it again.
 
-    `decision` is the card with the buttons that they may use where they asked: only where all of it can be shown at once.
+    `decision` is the card with the buttons that they may use where they asked: only where all of it can be shown at
+    once.
     """
 
     run: str

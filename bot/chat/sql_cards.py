@@ -261,7 +261,7 @@ class SqlCards:
     async def changed_cards(self, platforms: Sequence[str], *, after: datetime, now: datetime) -> Sequence[ChangedCard]:
         """The live cards whose run has an event newer than `after`, and those whose time to look has come."""
         # Thousands of cards wait. A platform in a function fits no index, so that the search begins with the few runs
-        # that moved, and with the few cards whose time has come: SQLite, without statistics, would rather read them all.
+        # that moved, and with the few cards whose time has come. Without statistics, SQLite would read them all.
         platform = sa.func.coalesce(cards.c.surface, "")
         columns = (cards.c.run, cards.c.tenant, runs.c.seq, runs.c.updated_at)
         base = sa.select(*columns).join(runs, runs.c.run == cards.c.run)

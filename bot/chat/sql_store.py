@@ -118,7 +118,9 @@ class SqlChatStore(SqlCards):
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, direct: str = "") -> "AsyncGenerator[SqlChatStore]":
-        """The memory in the database of this address, which `direct` is, too, past a pooler. A new SQLite file gets its tables.
+        """The memory in the database of this address, which `direct` is, too, past a pooler.
+
+        A new SQLite file gets its tables.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
@@ -202,7 +204,10 @@ class SqlChatStore(SqlCards):
         return await self._database.write(lambda connection: self._see(connection, tenant, named, at, ""))
 
     async def ask(self, question: OpenQuestion) -> bool:
-        """Remember a question with its buttons, unless its event was seen: what it led to are those, until it is shown."""
+        """Remember a question with its buttons, unless its event was seen.
+
+        What it led to are those, until it is shown.
+        """
         event, first = plain_text(question.event), question.buttons[0]
         rows, ids = [row_of(each) for each in question.buttons], " ".join(each.id for each in question.buttons)
 

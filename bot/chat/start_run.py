@@ -143,7 +143,10 @@ class _Ready:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarter:
-    """Starts runs. `wake` tells card sync that there is a card to post; `operator_policy` is the file of the operator's rules."""
+    """Starts runs.
+
+    `wake` tells card sync that there is a card to post; `operator_policy` is the file of the operator's rules.
+    """
 
     store: ChatStore
     log: RunLog

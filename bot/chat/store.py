@@ -62,7 +62,8 @@ CardState: TypeAlias = Asked | Live | Reposting | Done | Gone
 
 
 Reminder: TypeAlias = Literal["new", "half", "last"]
-"""A word to those who may decide: there is a plan, half of its time is over, its end is near. They come in this order."""
+"""A word to those who may decide: there is a plan, half of its time is over, its end is near. They come in this order.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,8 @@ class CardRecord:
         thread: the thread that the run was asked for in; the card is posted there.
         attempt: counts the messages; a button of an older one is out of date, whatever message it claims to be on.
         story: the thread that tells the story, once it is open.
-        story_message: the message in it that tells the story now, and is edited; empty: the next one is not known to stand.
+        story_message: the message in it that tells the story now, and is edited; empty: the next one is not known to
+            stand.
         story_from: the number of the last event before those that this message tells.
         announced: the number of the last event that was told by a message of its own because somebody used break-glass.
         told: the number of the last event that the story has told.
@@ -124,7 +126,7 @@ class CardRecord:
 
     @property
     def story_start(self) -> int:
-        """The number of the last event that the story's message does not tell, nor the next one if there is none now."""
+        """The last event's number that neither the story's message tells nor the next one, if there is none now."""
         return self.story_from if self.story_message else self.told
 
     @property
@@ -165,7 +167,9 @@ CopyState: TypeAlias = Literal["wanted", "live", "done", "gone"]
 
 @dataclass(frozen=True, kw_only=True)
 class CardCopy:
-    """The card of a run once more, with ids of its own: in the direct messages of somebody who may decide, or in a channel.
+    """The card of a run once more, with ids of its own.
+
+    It is in the direct messages of somebody who may decide, or in a channel.
 
     Attributes:
         copy: tells it from the other copies of the run.
@@ -205,7 +209,10 @@ class CardCopy:
 
 @dataclass(frozen=True, kw_only=True)
 class ButtonRecord:
-    """What an opaque id stands for. `attempt` is that of the card, or of the copy that is named, when the id was issued."""
+    """What an opaque id stands for.
+
+    `attempt` is that of the card, or of the copy that is named, when the id was issued.
+    """
 
     id: str
     run: str
@@ -377,7 +384,7 @@ class CardStore(Protocol):
         ...
 
     async def open_questions(self, platform: str, *, after: datetime, before: datetime) -> Sequence[OpenQuestion]:
-        """The questions of a product that were asked between these moments, and of which nobody has said that they are shown."""
+        """The questions of a product that were asked between these moments, and that nobody has said to be shown."""
         ...
 
     async def question_shown(self, event: str, tenant: str) -> None:
@@ -491,7 +498,10 @@ class ChatStore(CardStore, Protocol):
         ...
 
     async def changed_by(self, tenant: str, most: int) -> Sequence[str]:
-        """The accounts that have set or reset something as administrators, however long ago; whoever did so last comes first."""
+        """The accounts that have set or reset something as administrators, however long ago.
+
+        Whoever did so last comes first.
+        """
         ...
 
     async def list_runs(
@@ -524,7 +534,10 @@ _ON = "on"
 
 @dataclass(frozen=True, kw_only=True)
 class Freezing:
-    """Fits `coordination.current_rules.Freezes`. `opened` gives the settings, and opens them when they are first needed."""
+    """Fits `coordination.current_rules.Freezes`.
+
+    `opened` gives the settings, and opens them when they are first needed.
+    """
 
     opened: Callable[[], Awaitable[ChatStore]]
 

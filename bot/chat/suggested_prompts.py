@@ -1,4 +1,7 @@
-"""What people are suggested to ask, channel by channel, as administrators set it: on help, and where a chat suggests prompts."""
+"""What people are suggested to ask, channel by channel, as administrators set it.
+
+It is shown on help, and where a chat suggests prompts.
+"""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,8 @@
 """Words in the thread of a plan that waits: do they change it, or begin a new run? Whoever said them is asked.
 
-The question is two buttons, on disk before anybody sees them, which carry the words, and that nobody knows yet whether it is
-shown (`card_sync/open_questions.py`). If nobody answers nothing happens. They count for that person alone, and for an hour.
+The question is two buttons, on disk before anybody sees them, which carry the words, and that nobody knows yet whether
+it is shown (`card_sync/open_questions.py`). If nobody answers nothing happens. They count for that person alone, and
+for an hour.
 """
 
 import secrets
@@ -64,7 +65,10 @@ def check_answer(known: ButtonRecord, by: Person, place: ChannelRef, now: dateti
 
 
 def as_new_run(known: ButtonRecord) -> StartRun:
-    """What was said as a run of its own, which goes on with the conversation. However often it is pressed, that is one."""
+    """What was said as a run of its own, which goes on with the conversation.
+
+    However often it is pressed, that is one.
+    """
     words, _ = words_of(known)
     return StartRun(prompt=words, follows_thread=True, once=f"answer:{known.id}")
 

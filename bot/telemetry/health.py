@@ -1,7 +1,7 @@
 """Liveness, readiness and metrics: three pages on one port, for every command that serves.
 
-`/live` is answered by whoever can answer. `/ready` asks each part anew: a database that went away, a chat that does not hear
-us, and an end that has begun make it 503, with the reasons.
+`/live` is answered by whoever can answer. `/ready` asks each part anew: a database that went away, a chat that does not
+hear us, and an end that has begun make it 503, with the reasons.
 """
 
 import asyncio

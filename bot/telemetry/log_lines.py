@@ -1,4 +1,4 @@
-"""The program's log: JSON lines on standard error for whoever collects them, or a file where a person sits at a terminal.
+"""The program's log: JSON lines on standard error for whoever collects them, or a file where a person has a terminal.
 
 Either way no secret that we know, and nothing that logs in at an address, is written.
 """

@@ -106,7 +106,10 @@ PROCESS.add(BREAK_GLASS, by=0.0)  # An increase is only seen of what was there b
 
 
 def metrics_page(counters: Counters, problems: Mapping[str, str], overview: Overview | None) -> str:
-    """All of it in Prometheus' text format. Without an overview the database does not answer, and nothing is said of it."""
+    """All of it in Prometheus' text format.
+
+    Without an overview the database does not answer, and nothing is said of it.
+    """
     given: dict[Metric, Sequence[tuple[str, Labels, float]]] = {
         READY: [("", (name,), 0.0 if problem else 1.0) for name, problem in problems.items()],
         BUILD: [("", (_version(),), 1.0)],

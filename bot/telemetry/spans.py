@@ -1,7 +1,8 @@
 """OpenTelemetry traces and metrics, if the extra is installed and an endpoint is set; otherwise none, at no cost.
 
-A run is one trace, in however many processes and days it happens: its id is made from the run's name. Spans of models and
-tools are named as the semantic conventions for generative AI have it. No prompt, answer, argument or result is in any.
+A run is one trace, in however many processes and days it happens: its id is made from the run's name. Spans of models
+and tools are named as the semantic conventions for generative AI have it. No prompt, answer, argument or result is in
+any.
 """
 
 import hashlib
@@ -136,7 +137,10 @@ _tracing: list[Tracing] = []
 
 
 def start_tracing(environment: Environment) -> None:
-    """Send traces and metrics to the endpoint that the environment names, if it does; without the extra, say so in the log."""
+    """Send traces and metrics to the endpoint that the environment names, if it does.
+
+    Without the extra, say so in the log.
+    """
     if not environment.otlp_endpoint.strip() or _tracing:
         return
     if importlib.util.find_spec("opentelemetry") is None or importlib.util.find_spec("opentelemetry.sdk") is None:

@@ -59,7 +59,10 @@ def _told_anchor(context: CliContext, anchor: Path, tsa: str) -> Sequence[Findin
 
 
 def verify_file(context: CliContext, file: str, key: str) -> Exit:
-    """Whether a signed export is whole, and signed with the key of which this is the public half. No database is asked."""
+    """Whether a signed export is whole, and signed with the key of which this is the public half.
+
+    No database is asked.
+    """
     if not key:
         context.print_error(catalog.text("audit.no_key"))
         return Exit.USAGE

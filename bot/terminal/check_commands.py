@@ -32,7 +32,10 @@ _STYLES = {"read": "green", "ask": "yellow", "auto": "cyan", "deny": "red"}
 def check(
     context: CliContext, config: str, *, connects: bool, tries: bool = False, accepts_drift: bool = False
 ) -> Exit:
-    """Validate; with `connects`, also start every server and say what becomes of each tool; with `tries`, try the models."""
+    """Validate; with `connects`, also start every server and say what becomes of each tool.
+
+    With `tries`, try the models.
+    """
     path = config_file(config)
     try:
         checked = check_config(context.environment, path, connects=connects, accepts="all" if accepts_drift else "new")

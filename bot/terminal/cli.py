@@ -1,4 +1,7 @@
-"""The command line: every command, its arguments and its options. The work is done in the modules that each one loads."""
+"""The command line: every command, its arguments and its options.
+
+The work is done in the modules that each one loads.
+"""
 
 import io
 import os
@@ -84,7 +87,10 @@ def main(
     overrides: "Callable[[], Overrides] | None" = None,
     environ: Mapping[str, str] | None = None,
 ) -> None:
-    """Run the command line, and end the process with its exit status. `environ` is that of the process, if not given."""
+    """Run the command line, and end the process with its exit status.
+
+    `environ` is that of the process, if not given.
+    """
     global _context  # noqa: PLW0603  # typer's commands are functions of the module, and so is what they find around them
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -24,7 +24,7 @@ def migrate(context: CliContext) -> Exit:
 
 
 def workers(context: CliContext) -> Exit:
-    """A line for each worker: its slot, machine and process, since when it is there, its last sign of life, its jobs."""
+    """A line for each worker: its slot, machine, process, start and last sign of life, and its jobs."""
     watch = DatabaseWatch(context.environment.database_url())
     try:
         watch.ping()

@@ -86,7 +86,10 @@ def _explained(tool: str, found: Explanation, alone: Sequence[str]) -> list[str]
 
 
 def _alone(found: Explanation, policy: Policy, call: Call) -> list[str]:
-    """Who could approve a plan with such a call alone in an emergency, and whether its requester could; or what bars it."""
+    """Who could approve a plan with such a call alone in an emergency, and whether its requester could.
+
+    If a rule bars it, that rule.
+    """
     if found.effect is not Effect.ASK:
         return []
     if policy.break_glass is None:

@@ -1,7 +1,7 @@
 """What keeps this process's secrets, and the decisions that are made through it, from the tool servers that it starts.
 
-A tool server runs as the same user. It can do what that user can; here is closed what can be closed without another user.
-docs/security.md says what is left open.
+A tool server runs as the same user. It can do what that user can; here is closed what can be closed without another
+user. docs/security.md says what is left open.
 """
 
 import ctypes
@@ -84,7 +84,10 @@ def require_person(environment: "Environment") -> None:
 
 
 def _may_gain_no_rights(process: str) -> bool | None:
-    """Whether a process bears the mark that Linux lets nobody take off, which every tool server bears; None: unknown."""
+    """Whether a process bears the mark that Linux lets nobody take off, which every tool server bears.
+
+    None: unknown.
+    """
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     except OSError:

@@ -308,7 +308,10 @@ def run(context: CliContext, prompt: str, *, config: str, preset: PresetDecision
 
 
 def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecision | None, emits: bool) -> Exit:
-    """The same in a toy world, which begins anew, and where a plan needs no person if none is there. No other world does."""
+    """The same in a toy world, which begins anew, and where a plan needs no person if none is there.
+
+    No other world does.
+    """
     path = config_file(config) if config else CONFIGS / "demo.yaml"
     if preset is None and not config and not screen.can_ask(context.stdin, context.stderr if emits else context.stdout):
         context.print_error(catalog.text("demo.approves_itself"))
@@ -355,7 +358,10 @@ _ALL = 1_000_000
 
 
 def work(context: CliContext, *, until_idle: bool, only: str = "") -> Exit:
-    """Work, on `only` one task if it is named, until SIGTERM or Ctrl-C; or, `until_idle`, until no run can go on without a person."""
+    """Work, on `only` one task if it is named, until SIGTERM or Ctrl-C.
+
+    Or, `until_idle`, until no run can go on without a person.
+    """
     asyncio.run(_work(context, until_idle=until_idle, only=only))
     return Exit.DONE
 

@@ -36,7 +36,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
 
 def told_to_end() -> asyncio.Event:
-    """Set when the process is told to end, by SIGTERM or Ctrl-C; told a second time, it ends at once. Needs a running loop."""
+    """Set when the process is told to end, by SIGTERM or Ctrl-C; told a second time, it ends at once.
+
+    Needs a running loop.
+    """
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -174,7 +177,10 @@ def run(context: CliContext, *, works: bool) -> Exit:
 
 
 def _run_chat(context: CliContext, serving: Coroutine[Any, Any, None]) -> None:
-    """Speak the operator's language, and not the terminal's: what a place reads must not hang on who started the bot."""
+    """Speak the operator's language, and not the terminal's.
+
+    What a place reads must not depend on who started the bot.
+    """
     with speaking(catalog_for(context.environment.language)):
         asyncio.run(serving)
 

@@ -275,7 +275,10 @@ class InteractiveSession:
         return True
 
     def _concern(self, view: RunView) -> object:
-        """The same, and an agent's question where somebody can type the answer; without one, it is waited for elsewhere."""
+        """The same, and an agent's question where somebody can type the answer.
+
+        Without one, it is waited for elsewhere.
+        """
         asked = open_questions(view, self._clock.now())
         is_own = view.request.requester.is_same_as(self._person)
         if asked and is_own and self._keyboard is not None:

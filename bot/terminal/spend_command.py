@@ -1,4 +1,7 @@
-"""`spend`: what models cost, and the budgets of today; and a line on standard error where one of them is nearly used."""
+"""`spend`: what models cost, and the budgets of today.
+
+A line on standard error says if one of them is nearly used.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -63,7 +66,10 @@ def _print_shares(context: CliContext, shares: Sequence[Share], days: int) -> No
 async def _budgets(
     context: CliContext, log: RunLog, usage: SqlUsage, now: datetime
 ) -> AsyncIterator[tuple[DayBudget, Spent]]:
-    """The budgets that today's runs count for, and what was spent of them. Those of a file that can't be read are left out."""
+    """The budgets that today's runs count for, and what was spent of them.
+
+    Those of a file that can't be read are left out.
+    """
     seen: set[DayBudget] = set()
     for request in await usage.askers_since(midnight_before(now)):
         text, origin = await log.load_config(request.config_digest)

@@ -1,7 +1,7 @@
 """The command-line parser's own texts in the person's language: headings of `--help`, and usage errors.
 
-Typer has these sentences in English and lets nobody name others, so its words are known here by what they look like. What
-looks otherwise one day stays as it is.
+Typer has these sentences in English and lets nobody name others, so its words are known here by what they look like.
+What looks otherwise one day stays as it is.
 """
 
 import re

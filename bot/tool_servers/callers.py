@@ -78,7 +78,7 @@ OpenedResult: TypeAlias = Annotated[CallToolResult, OpenedThread]
 
 
 def done(text: str, url: str = "", **made: str) -> CallToolResult:
-    """What a tool answers once it has written: a sentence, the ids of what it made, and its address where there is one."""
+    """What a tool answers once it has written: a sentence, the ids of what it made, and its address if it has one."""
     told = {**made, "url": url} if url else {**made}
     return CallToolResult(content=[TextContent(text=text)], structured_content=told or None)
 

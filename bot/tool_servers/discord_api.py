@@ -173,7 +173,10 @@ def leave_open(what: str) -> NoReturn:
 
 
 def _refusal(status: int, data: Json) -> ToolError:
-    """What a failing status comes to. Where it has no code it may be of a gateway, which does not know what was done."""
+    """What a failing status comes to.
+
+    Where it has no code it may be of a gateway, which does not know what was done.
+    """
     code = data.get("code") if isinstance(data, dict) else None
     if not isinstance(code, int):
         kind = ChatRefusedError if status == HTTPStatus.UNAUTHORIZED else ToolError
@@ -209,8 +212,8 @@ _ROLE, _MEMBER = 0, 1
 NOT_SEEN = "There is no such channel, or the person who asked can't read it."
 NOT_HERE = "What this run reads is shown where it was asked for, and not everybody there can read that channel."
 NOT_OWN = (
-    "This run may read only the channel that it was asked for in. The operator can widen that with `--scope visible` in "
-    "the tool server's arguments."
+    "This run may read only the channel that it was asked for in. The operator can widen that with `--scope visible` "
+    "in the tool server's arguments."
 )
 _NOT_ALLOWED = "Nobody who asked for this or approved it may do that there; nothing was done."
 

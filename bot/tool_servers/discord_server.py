@@ -99,7 +99,8 @@ class DiscordTools:
     async def read_messages(self, context: Context, channel: str = "", limit: int = 20) -> str:
         """The newest messages of a channel or thread, oldest first: id, author, text. Without one, of the run's own.
 
-        Of a forum, its newest posts: the id of each, which is a thread to read, and its title. Discord leaves out the texts of other people's messages unless the bot has the Message Content intent.
+        Of a forum, its newest posts: the id of each, which is a thread to read, and its title. Discord leaves out the
+        texts of other people's messages unless the bot has the Message Content intent.
         """
         most = max(1, min(limit, _MOST_MESSAGES))
         place = await self._sight.readable(self.callers.of(context, "read_messages"), channel)
@@ -326,7 +327,10 @@ def _refuse(text: str) -> int:
 
 
 def _nonce(context: Context) -> str:
-    """Discord keeps messages with one nonce to one for some minutes; the caller's key makes that last over a restart."""
+    """Discord keeps messages with one nonce to one for some minutes.
+
+    The caller's key makes that last over a restart.
+    """
     meta = context.request_context.meta
     key = dict(meta).get(IDEMPOTENCY_KEY) if meta else None
     return hashlib.sha256(key.encode()).hexdigest()[:24] if isinstance(key, str) else secrets.token_hex(12)

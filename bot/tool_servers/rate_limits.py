@@ -1,7 +1,7 @@
 """A chat's "slow down" (HTTP 429): nothing happened, so that the same request may be sent again after a short wait.
 
-https://discord.com/developers/docs/topics/rate-limits and https://docs.slack.dev/apis/web-api/rate-limits say so of every
-method. How long to wait stands in the header `Retry-After`, and with Discord also in the body, as `retry_after`.
+https://discord.com/developers/docs/topics/rate-limits and https://docs.slack.dev/apis/web-api/rate-limits say so of
+every method. How long to wait stands in the header `Retry-After`, and with Discord also in the body, as `retry_after`.
 """
 
 import asyncio
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 LONGEST_WAIT: Final = 20.0
-"""Seconds that one call of a tool waits in all: well within the 60 that a call may take, unless a configuration says less."""
+"""Seconds that one call of a tool waits in all: well within the 60 that a call may take, unless a configuration says
+less."""
 
 _UNKNOWN = 60.0
-"""What is assumed where a 429 does not say how long: a gateway before the chat, which wants to be left alone for longer."""
+"""What is assumed where a 429 does not say how long: a gateway before the chat, which wants to be left alone for
+longer."""
 
 
 class RateLimited(Exception):
@@ -62,7 +64,8 @@ def begin_call() -> None:
 class Patience:
     """Waits no longer than `longest` in all for each call of a tool.
 
-    An answer that comes too late is no answer: whoever called would have to take the call for one that may have happened.
+    An answer that comes too late is no answer: whoever called would have to take the call for one that may have
+    happened.
     """
 
     longest: float = LONGEST_WAIT

@@ -71,7 +71,8 @@ _REFUSALS = frozenset(
         "too_many_reactions",
     }
 )
-"""Codes by which Slack turns a call away before it does anything: https://docs.slack.dev/reference/methods has them by method."""
+"""Codes by which Slack turns a call away before it does anything: https://docs.slack.dev/reference/methods has them by
+method."""
 
 
 def escaped(text: str) -> str:
@@ -196,8 +197,8 @@ def _plain(value: str | int | bool) -> str:
 NOT_SEEN = "There is no such channel, or the person who asked can't read it."
 NOT_HERE = "What this run reads is shown where it was asked for, and not everybody there can read that channel."
 NOT_OWN = (
-    "This run may read only the channel that it was asked for in. The operator can widen that with `--scope visible` in "
-    "the tool server's arguments."
+    "This run may read only the channel that it was asked for in. The operator can widen that with `--scope visible` "
+    "in the tool server's arguments."
 )
 
 _MOST_PAGES = 20
@@ -210,7 +211,10 @@ Fields = Mapping[str, Json]
 
 @dataclass(frozen=True)
 class Sight:
-    """Decides what may be read and written for whom. `team` is the workspace, `enterprise` its organization or nothing."""
+    """Decides what may be read and written for whom.
+
+    `team` is the workspace, `enterprise` its organization or nothing.
+    """
 
     api: SlackApi
     team: str
@@ -240,7 +244,10 @@ class Sight:
         return wanted
 
     async def listed(self, caller: Caller | None, rows: list[Fields]) -> list[Fields]:
-        """Those of the channels that may be named in the run: its own, and public ones where only members can read it."""
+        """Those of the channels that may be named in the run.
+
+        They are its own, and public ones where only members can read it.
+        """
         if caller is None:
             return rows
         own = await self._members(caller.channel)

@@ -1,9 +1,9 @@
 """`python -m bot.tool_servers.slack_server`: an MCP server on stdio whose tools read and write one Slack workspace.
 
 SLACK_BOT_TOKEN says which one. If MASSGEN_BOT_TENANT, which names the workspace of a run, or SLACK_TEAM_ID says another
-one, the token is refused at the start. Each call acts for the people behind the run, who are told to the server with it:
-nothing is read that the one who asked could not read. `--scope visible` lets a run read more than the channel that it was
-asked for in, as far as everybody in that channel can read it too.
+one, the token is refused at the start. Each call acts for the people behind the run, who are told to the server with
+it: nothing is read that the one who asked could not read. `--scope visible` lets a run read more than the channel that
+it was asked for in, as far as everybody in that channel can read it too.
 """
 
 import asyncio
@@ -156,7 +156,10 @@ class SlackTools:
         return done(f"Pinned {message} in {channel}.", await self._url(channel, message))
 
     async def delete_message(self, context: Context, channel: str, message: str) -> CallToolResult:
-        """Delete a message that this bot has posted, which is named by its timestamp, for good. Slack refuses any other."""
+        """Delete a message that this bot has posted, which is named by its timestamp, for good.
+
+        Slack refuses any other.
+        """
         channel = await self._may(context, "delete_message", channel)
         await self.api.write("chat.delete", channel=channel, ts=message)
         return done(f"Deleted {message} in {channel}.")

@@ -1,4 +1,4 @@
-"""Configurations: YAML in MassGen's shape and ours, read with every problem told at once, and turned into a run's values."""
+"""Configurations: YAML in MassGen's shape and ours, turned into a run's values, with every problem told at once."""
 
 from coordination.config.agents import AgentSettings, BackendSettings
 from coordination.config.loader import (

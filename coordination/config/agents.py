@@ -94,7 +94,10 @@ class BackendSettings:
 
 
 class Backends:
-    """Finds the model that is meant by each `backend`. Without an environment no key is looked up, and none is missed."""
+    """Finds the model that is meant by each `backend`.
+
+    Without an environment no key is looked up, and none is missed.
+    """
 
     def __init__(self, report: Diagnostics, folder: Path, variables: Variables) -> None:
         self._report = report

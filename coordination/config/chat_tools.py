@@ -1,7 +1,7 @@
 """Defaults for the built-in chat tools: a look-up of the ids in their calls, and the undo of a post.
 
-Nobody writes these rules. They hold for servers of which the file says that this program is what runs, since what a server
-says of its own tools lets nothing run; and a rule that denies `look_up` takes them back.
+Nobody writes these rules. They hold for servers of which the file says that this program is what runs, since what a
+server says of its own tools lets nothing run; and a rule that denies `look_up` takes them back.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,10 @@ UNDONE: Mapping[str, Mapping[str, Undo]] = {
 
 
 def look_up_rules(servers: Sequence[ServerKeys]) -> Iterator[Rule]:
-    """The rules for those of the servers that lend a chat; they come last, so that whatever the file says of a tool holds."""
+    """The rules for those of the servers that lend a chat.
+
+    They come last, so that whatever the file says of a tool holds.
+    """
     for name, chat in dict.fromkeys((each.name, chat) for each in servers if (chat := chat_of(each))):
         yield Rule(match=f"{name}.{LOOK_UP}", effect=Effect.READ, source=BUILT_IN)
         for tool, arguments in LOOKED_UP[chat].items():

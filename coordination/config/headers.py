@@ -33,7 +33,10 @@ class Header:
 
 
 def headers_of(values: Mapping[str, SecretStr], sources: Mapping[str, str]) -> tuple[Header, ...]:
-    """The headers; `sources` are their values as they are written. A line break at the end comes from a secret's file."""
+    """The headers; `sources` are their values as they are written.
+
+    A line break at the end comes from a secret's file.
+    """
     return tuple(
         Header(
             name=name,

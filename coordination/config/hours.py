@@ -1,4 +1,7 @@
-"""The hours of a rule: `time` in its `when`, as `{from: "09:00", to: "17:00", days: [mon-fri], zone: Europe/Berlin}`."""
+"""The hours of a rule: `time` in its `when`.
+
+It is written as `{from: "09:00", to: "17:00", days: [mon-fri], zone: Europe/Berlin}`.
+"""
 
 import re
 from collections.abc import Iterator, Sequence

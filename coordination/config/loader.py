@@ -168,8 +168,8 @@ def unmatched_rules(
 ) -> list[Text]:
     """A complaint for every rule and listed name that does not fit the tools of the servers as they are.
 
-    It fits none, or lists as `read` what seems to write; of those (server, tool) that are `asking` instead, nothing is said.
-    Nor is anything said of a rule that may fit tools of a server that is `absent`.
+    It fits none, or lists as `read` what seems to write; of those (server, tool) that are `asking` instead, nothing is
+    said. Nor is anything said of a rule that may fit tools of a server that is `absent`.
     """
     patterns = [*settings.patterns, *(pattern for agent in settings.agents for pattern in agent.patterns)]
     rest = [each for each in definitions if (each.server, each.tool) not in asking]
@@ -187,7 +187,7 @@ def unmatched_rules(
 
 
 def hidden_rules(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[Text]:
-    """A complaint for every rule that never decides, since an earlier one does, or since nothing can match its pattern."""
+    """A complaint for every rule that never decides, as an earlier one does or nothing can match its pattern."""
     found = [
         *_of_rules(settings, definitions, hidden),
         *_of_rules(settings, (), lambda rules, places, _: unmeetable(rules, places)),
@@ -215,7 +215,7 @@ def _of_rules(
 
 
 def doubtful_vouchers(settings: Settings, definitions: Sequence[ToolDefinition]) -> list[Text]:
-    """A warning for every tool that seems to write, and runs while agents plan since the operator is sure that it reads."""
+    """A warning for every tool that seems to write and that the operator is sure only reads."""
     return _told(settings, _doubtful(settings, definitions, is_sure=True))
 
 
@@ -288,9 +288,9 @@ def parse(text: str, *, origin: str, environ: Mapping[str, str] | None, works: b
     """The settings of a text. Relative paths in it begin where `origin`, the file's path, is.
 
     Without an environment, variables stay as they are written (one with a default has that) and no key is missed:
-    enough to check a configuration, not to run it. Where nobody `works`, that is so of what only models and tool servers
-    need; all that rules are made of must be known. A text that was read before, under the same name and with the same
-    values of the variables that count for it, is not read again.
+    enough to check a configuration, not to run it. Where nobody `works`, that is so of what only models and tool
+    servers need; all that rules are made of must be known. A text that was read before, under the same name and with
+    the same values of the variables that count for it, is not read again.
 
     Raises:
         ConfigError: with every problem of the text, one line each.
@@ -372,7 +372,10 @@ def _settings(root: Table, report: Diagnostics, text: str, origin: str, variable
 
 
 def _policy(approval: ApprovalKeys, over: str) -> Policy:
-    """The rule of approval as it is written; whether the one who asked may approve depends on where a run is asked for."""
+    """The rule of approval as it is written.
+
+    Whether the one who asked may approve depends on where a run is asked for.
+    """
     approvers = approval.approvers or ApproverKeys()
     return Policy(
         roles=approvers.roles,

@@ -1,7 +1,8 @@
 """The operator's own rules over every configuration, which can only make it stricter.
 
-Their text is stored with each run's copy of its configuration, as one more line, a comment to YAML. So the digest of the
-configuration covers it, whoever takes the run up reads the rules that held when it began, and the rules of now are compared.
+Their text is stored with each run's copy of its configuration, as one more line, a comment to YAML. So the digest of
+the configuration covers it, whoever takes the run up reads the rules that held when it began, and the rules of now are
+compared.
 """
 
 import json
@@ -30,7 +31,8 @@ _SHORT = 16
 class OperatorRules(Section):
     """A file of the operator's rules: `tools`, as in a configuration.
 
-    With `grants: false` no standing grant counts anywhere, with `break_glass: false` nobody approves alone in an emergency.
+    With `grants: false` no standing grant counts anywhere, with `break_glass: false` nobody approves alone in an
+    emergency.
     """
 
     tools: Sections[RuleKeys] = ()

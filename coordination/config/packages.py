@@ -1,6 +1,7 @@
 """Packages that a server's command fetches when it starts, and whether they are pinned to an exact version.
 
-What a plan pins of a server covers files that are there, and words. `npx some-server` is the same words for every release.
+What a plan pins of a server covers files that are there, and words. `npx some-server` is the same words for every
+release.
 """
 
 import re

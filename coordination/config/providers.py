@@ -157,8 +157,8 @@ def _problems_of_budget(options: ModelOptions) -> Iterator[tuple[tuple[str, ...]
 
 _OF_HTTP = frozenset(
     {
-        "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
-        "keep-alive", "trailer", "transfer-encoding", "upgrade",
+        "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect",
+        "host", "keep-alive", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
 _OF_THE_KEY: Mapping[Family, frozenset[str]] = {
@@ -175,7 +175,7 @@ _OF_THE_API: Mapping[Family, frozenset[str]] = {
 
 
 def reserved_headers(names: Iterable[str], provider: Provider) -> Iterator[tuple[str, Text, Text]]:
-    """Each of these headers that the program sets itself with this provider: its name, and what was found in place of what."""
+    """Each of these headers that the program sets itself: its name, what was found, and what was expected."""
     of_azure = {"api-key"} if provider.type == "azure_openai" else frozenset[str]()
     of_the_key = _OF_THE_KEY.get(provider.family, frozenset()) | of_azure
     of_the_program = _OF_HTTP | _OF_THE_API.get(provider.family, frozenset())

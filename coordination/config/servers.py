@@ -22,7 +22,7 @@ _DEFAULT_CALL_TIMEOUT = 60.0
 
 
 def broken_names(place: Table, good: Sequence[ServerKeys]) -> frozenset[str]:
-    """The names of the servers in one place of the file that are of no use, so that nothing is held against their users."""
+    """The names of the servers in one place of the file that can't be used, so that their users are not blamed."""
     servers = place.entries.get("mcp_servers")
     if isinstance(servers, Table):
         written = frozenset(servers.entries)
@@ -59,8 +59,8 @@ class _Known:
 class ServerBook:
     """Gives every server of the file one name in the run: the same server written twice is one.
 
-    Two agents may write one kind of server with other values, such as a token or a folder of their own. Each such server keeps
-    apart from the others under a name of its own, because a plan must say which of them is to act.
+    Two agents may write one kind of server with other values, such as a token or a folder of their own. Each such
+    server keeps apart from the others under a name of its own, because a plan must say which of them is to act.
 
     Attributes:
         shared: the servers that every agent has, by name.
@@ -222,7 +222,8 @@ def _warn_of_versions(keys: ServerKeys, report: Diagnostics) -> None:
 
 
 LEAST_KEY = 16
-"""Characters of a text that may be a key of somebody; servers on one's own machine are given shorter ones for form's sake."""
+"""Characters of a text that may be a key of somebody; servers on one's own machine are given shorter ones for form's
+sake."""
 
 
 def _warn_of_secrets(keys: ServerKeys, report: Diagnostics) -> None:

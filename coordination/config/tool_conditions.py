@@ -137,7 +137,10 @@ def _expected(about: str, operator: Operator, value: Json) -> Text | None:
 def misfits(
     rules: Sequence[Rule], places: Mapping[str, Place], definitions: Sequence[ToolDefinition]
 ) -> Iterator[Diagnostic]:
-    """The conditions, and what must be read first, that no tool of their rule can meet. `places` are those of the rules by their source."""
+    """The conditions, and what must be read first, that no tool of their rule can meet.
+
+    `places` are those of the rules by their source.
+    """
     for each in rules:
         place, tools = places.get(each.source), _tools_of(each, definitions)
         for condition in each.when if place is not None and tools else ():
@@ -225,7 +228,10 @@ def misfit(condition: Condition, tools: Sequence[ToolDefinition]) -> Text | None
 
 
 def shapes_at(schema: object, steps: Sequence[str | int | None]) -> frozenset[str] | None:
-    """The types that a schema gives to what is at a path, "" for any; empty: nothing is there. None: it leaves that open."""
+    """The types that a schema gives to what is at a path, "" for any; empty: nothing is there.
+
+    None: it leaves that open.
+    """
     if not isinstance(schema, Mapping):
         return None
     node = cast("Mapping[str, Any]", schema)

@@ -109,7 +109,10 @@ def read_rules(
 
 
 class AgentTools:
-    """What the lists of tools in one agent's part of the file say, as rules; and the patterns that they were made of."""
+    """What the lists of tools in one agent's part of the file say, as rules.
+
+    With them come the patterns that they were made of.
+    """
 
     def __init__(self, agent: str, names: Mapping[str, str], report: Diagnostics) -> None:
         """`names` are those of the agent's servers: the name in the file -> the name in the run."""
@@ -125,7 +128,7 @@ class AgentTools:
         excluded: Sequence[Scalar],
         shared: Sequence[Rule],
     ) -> tuple[Rule, ...]:
-        """The agent's rules, first match wins: what is excluded, what is left out, and the rules that are `shared` by all."""
+        """The agent's rules, in order: what is excluded, what is left out, and the rules that are `shared` by all."""
         rules: list[Rule] = []
         for server in servers:
             rules += self._denied(server.exclude_tools, server.name)
@@ -207,8 +210,8 @@ def doubtful_reads(
 ) -> list[Diagnostic]:
     """The tools that a rule lists as `read` although their name or their server says that they write.
 
-    Of rules that are not sure these are mistakes. Where a rule `is_sure`, nobody but the operator vouches for such a tool,
-    which runs without being asked about: that is told as a warning.
+    Of rules that are not sure these are mistakes. Where a rule `is_sure`, nobody but the operator vouches for such a
+    tool, which runs without being asked about: that is told as a warning.
     """
     lines = {key_name(pattern.place.path[:-1]): pattern.place.line for pattern in patterns}
     found: list[Diagnostic] = []

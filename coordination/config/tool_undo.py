@@ -42,7 +42,10 @@ class UndoKeys(Section):
 def not_undoing(
     rules: Sequence[Rule], places: Mapping[str, Place], definitions: Sequence[ToolDefinition]
 ) -> Iterator[Diagnostic]:
-    """The undos by tools that there are not, or that only read; with arguments that these do not have, or of paths that lead nowhere."""
+    """The undos by tools that there are not, or that only read.
+
+    With arguments that these do not have, or of paths that lead nowhere.
+    """
     for each in rules:
         place = places.get(each.source)
         tools = [one for one in definitions if each.matches(one.server, one.tool) and not one.unusable]

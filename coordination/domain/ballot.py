@@ -12,7 +12,10 @@ from coordination.domain.plan import PlannedCall
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One accepted answer, with the actions its author recorded in that turn; `left_out` more did not fit into a plan."""
+    """One accepted answer, with the actions its author recorded in that turn.
+
+    `left_out` more did not fit into a plan.
+    """
 
     agent: int
     number: int

@@ -37,8 +37,8 @@ class CallStarted:
 class CallSucceeded(Reasoned):
     """The server answered that the call was done. The result has `parts` where this program's own words are in it.
 
-    `returned` has what later calls refer to: canonical JSON of the values by their paths in the structured result, as far as
-    it has them and they may take the place of a reference; empty: none.
+    `returned` has what later calls refer to: canonical JSON of the values by their paths in the structured result, as
+    far as it has them and they may take the place of a reference; empty: none.
     """
 
     index: int
@@ -54,7 +54,10 @@ class CallSucceeded(Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class CallFailed(Reasoned):
-    """The call was refused before it left, or the server answered with an error. `nothing_happened`: it had no effect, certainly."""
+    """The call was refused before it left, or the server answered with an error.
+
+    `nothing_happened`: it had no effect, certainly.
+    """
 
     index: int
     server: str
@@ -70,8 +73,9 @@ class CallFailed(Reasoned):
 class CallOutcomeUnknown(Reasoned):
     """The call left and no answer came.
 
-    `answer_until` is when its own attempt ends at the latest, where it was given up before: until then it may still happen.
-    `outage` is when the database was away after the call had started, where its worker went away without a word.
+    `answer_until` is when its own attempt ends at the latest, where it was given up before: until then it may still
+    happen. `outage` is when the database was away after the call had started, where its worker went away without a
+    word.
     """
 
     index: int
@@ -118,7 +122,10 @@ class WordsVoided:
 
 @dataclass(frozen=True, kw_only=True)
 class CallResolved:
-    """A person settled an unknown outcome, with the last word that it took. What is left may run until `valid_until`."""
+    """A person settled an unknown outcome, with the last word that it took.
+
+    What is left may run until `valid_until`.
+    """
 
     index: int
     by: Person

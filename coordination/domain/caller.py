@@ -1,7 +1,10 @@
-"""On whose behalf a tool is called: a fact that a tool server can check, because no model and no other server can sign it.
+"""On whose behalf a tool is called.
+
+That is a fact that a tool server can check, because no model and no other server can sign it.
 
 A tool server that we start gets a key of its own in `KEY_VARIABLE`. With every call comes who asked, who approved and
-where, under an HMAC of that key. So a server that has more power than the people behind a run can lend them only theirs.
+where, under an HMAC of that key. So a server that has more rights than the people behind a run can lend them only
+theirs.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Comparisons of a rule's condition: what each says of one value in a call's arguments.
 
-Each says yes, no, or that it can't be judged: None. No is said only of a value that is another one to any program. A value of
-another kind, and one that differs only in letter case, spaces, accents or Unicode form, or in how a number is written, may be
-the same to the server that gets it. Yes is said only of a value that no program reads as another one.
+Each says yes, no, or that it can't be judged: None. No is said only of a value that is another one to any program. A
+value of another kind, and one that differs only in letter case, spaces, accents or Unicode form, or in how a number is
+written, may be the same to the server that gets it. Yes is said only of a value that no program reads as another one.
 """
 
 import re
@@ -71,7 +71,8 @@ _HOST_SCHEMES = frozenset(
 )
 """Schemes under which what stands in the place of a host is where every program goes.
 
-Under others programs ignore it (`file:`), look up another one (`mongodb+srv:`), or take one from the query (`postgresql:`).
+Under others programs ignore it (`file:`), look up another one (`mongodb+srv:`), or take one from the query
+(`postgresql:`).
 """
 
 _SHORT = 200
@@ -293,7 +294,10 @@ def _is_host(host: str, pattern: str) -> bool | None:
 
 
 def _plain_host(host: str) -> str | None:
-    """A host in the one way to write it; None: it may be another one to another program, such as 127.1 or 2130706433."""
+    """A host in the one way to write it.
+
+    None: it may be another one to another program, such as 127.1 or 2130706433.
+    """
     plain = host.lower().removesuffix(".")  # With the dot it is the same host.
     labels = plain.split(".")
     if not all(map(_LABEL.fullmatch, labels)) or (

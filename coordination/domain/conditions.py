@@ -1,7 +1,7 @@
 """Conditions of a rule: what must hold of a call's arguments, of who asked, and of where, for the rule to speak of it.
 
-A condition that can't be judged, since an argument is missing or of another kind, neither holds nor fails: the caller then
-takes the stricter of what would follow either way.
+A condition that can't be judged, since an argument is missing or of another kind, neither holds nor fails: the caller
+then takes the stricter of what would follow either way.
 """
 
 import re
@@ -17,7 +17,8 @@ from coordination.domain.comparisons import COMPARISONS, Operator, all_of, any_o
 from coordination.domain.policy import Person
 
 SUBJECTS = ("requester.user", "requester.role", "place", "time")
-"""What a condition may be about beside arguments: the account that asked, each role that it has, the channel, the hour."""
+"""What a condition may be about beside arguments: the account that asked, each role that it has, the channel, the hour.
+"""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -61,8 +62,8 @@ class Condition:
 
     Attributes:
         about: a JSON path of the arguments (`$.amount`, `$.files[*].path`, `$['a key']`), or one of `SUBJECTS`.
-        value: what is compared with, as the operator wrote it. For `time` a mapping with `from` and `to` (`09:00`, of which
-            `to` is not within), `days` (a list of `DAYS`) and `zone`, a name of the IANA's.
+        value: what is compared with, as the operator wrote it. For `time` a mapping with `from` and `to` (`09:00`, of
+            which `to` is not within), `days` (a list of `DAYS`) and `zone`, a name of the IANA's.
     """
 
     about: str
@@ -171,7 +172,9 @@ def _has_twins(value: Json) -> bool:
 
 
 def unread(paths: Sequence[str], arguments: Json, read: Sequence[Json]) -> str | None:
-    """The first of these paths at which a call has something that none of the reads had among its arguments; None: none.
+    """The first of these paths at which a call has something that none of the reads had among its arguments.
+
+    None: none.
 
     Nothing at a path counts as unread: nobody can tell what such a call changes.
     """

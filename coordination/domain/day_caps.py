@@ -1,8 +1,8 @@
 """How many calls of a rule there may be in a day of one tenant, whichever configuration they come from.
 
 A call counts from the moment that its start is on record, under the text of each rule with a cap: `server.tool` as the
-operator wrote it, and after it what stands for the rule's conditions. So the same rule in two configurations is one, and a
-rule that only moved within its file is still the same.
+operator wrote it, and after it what stands for the rule's conditions. So the same rule in two configurations is one,
+and a rule that only moved within its file is still the same.
 """
 
 from collections import Counter

@@ -57,8 +57,8 @@ class ToolRead:
 class ActionRecorded:
     """An agent called a deferred tool: nothing ran, the call is on record.
 
-    `input_schema` is that of the tool, as canonical JSON, the first time that this definition is recorded in a turn; else
-    empty, as it is where it is very long.
+    `input_schema` is that of the tool, as canonical JSON, the first time that this definition is recorded in a turn;
+    else empty, as it is where it is very long.
     """
 
     agent: int
@@ -200,7 +200,10 @@ class ToolUnavailable(Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionAsked:
-    """An agent asks the requester something while it plans. `number` counts from 1 within the run; `until` is how long it waits."""
+    """An agent asks the requester something while it plans.
+
+    `number` counts from 1 within the run; `until` is how long it waits.
+    """
 
     agent: int
     number: int
@@ -244,14 +247,15 @@ Narration: TypeAlias = (
 
 
 Because: TypeAlias = Literal["", "rules", "approvers", "unreadable", "grants"]
-"""Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told; or a grant is void."""
+"""Why a plan is asked again: its rules got stricter; an approver lost the right to approve, or it can't be told; or a
+grant is void."""
 
 Revised: TypeAlias = Literal["", "selected", "edited"]
 """What a person made of a plan without agents: only some of its calls, or one call with other arguments."""
 
 RulesNow: TypeAlias = Literal["", "changed", "denied", "hours", "unreadable"]
-"""How the rules that hold now differ from those that a run began with: changed, and a call of its plan denied, or denied at this hour, or
-not to be read at all. Rules of approval that got stricter are told by a new proposal."""
+"""How the rules that hold now differ from those that a run began with: changed, and a call of its plan denied, or
+denied at this hour, or not to be read at all. Rules of approval that got stricter are told by a new proposal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,10 +308,10 @@ class DeliberationStarted:
 class PlanProposed:
     """The agents' plan waits for people. `digest` is what they decide on.
 
-    `written_after_vote` marks a winner's final presentation; `chosen_by` a person who preferred another agent's plan, or who
-    `revised` this one; `because` the same plan that is asked again, and why. Nothing that was approved of the earlier
-    revision counts. `started_today` is how many calls of rules with a cap of the day had been started when it was made.
-    `kept`: the positions of the calls that are left of it, where some of its calls referred to others.
+    `written_after_vote` marks a winner's final presentation; `chosen_by` a person who preferred another agent's plan,
+    or who `revised` this one; `because` the same plan that is asked again, and why. Nothing that was approved of the
+    earlier revision counts. `started_today` is how many calls of rules with a cap of the day had been started when it
+    was made. `kept`: the positions of the calls that are left of it, where some of its calls referred to others.
     """
 
     plan: Plan
@@ -336,8 +340,8 @@ class RunAnswered:
 class ApprovalGiven:
     """One person's yes to one digest. The last one that the policy requires starts the execution.
 
-    `grants` are the standing grants that it stands on, where they said yes before there was this plan. `break_glass` is the
-    reason of somebody who approved alone in an emergency; None: they did not.
+    `grants` are the standing grants that it stands on, where they said yes before there was this plan. `break_glass` is
+    the reason of somebody who approved alone in an emergency; None: they did not.
     """
 
     by: Person
@@ -398,7 +402,8 @@ class ActionRefused:
 class RulesChanged:
     """The configuration or the settings of the place are not what they were when the run was asked for.
 
-    Nothing that people approved got stricter by it, else the plan is proposed again. `now` is empty where all is as it was.
+    Nothing that people approved got stricter by it, else the plan is proposed again. `now` is empty where all is as it
+    was.
     """
 
     now: RulesNow
@@ -429,7 +434,10 @@ class ApproversAsked:
 
 @dataclass(frozen=True, kw_only=True)
 class ApproversRead:
-    """Whoever serves the chat has asked it about them, after `approvers_asked`; those who are `lost` may not any more."""
+    """Whoever serves the chat has asked it about them, after `approvers_asked`.
+
+    Those who are `lost` may not any more.
+    """
 
     lost: tuple[Person, ...] = ()
     kind: Literal["approvers_read"] = "approvers_read"
@@ -483,7 +491,10 @@ class RunFailed(Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class RunLinked:
-    """A person had the run of this name begin with a plan that follows from this one, which has ended. It comes once a purpose."""
+    """A person had the run of this name begin with a plan that follows from this one, which has ended.
+
+    It comes once a purpose.
+    """
 
     run: str
     purpose: Purpose

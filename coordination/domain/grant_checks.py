@@ -11,7 +11,10 @@ from coordination.errors import IllegalTransition
 
 
 def judge_grantor(state: s.AwaitingDecision | s.Finished, by: Person, authors: Authors, at: datetime) -> Refusal | None:
-    """Why a person may not grant calls like one of this plan; None: they may, for they could approve the plan themselves."""
+    """Why a person may not grant calls like one of this plan.
+
+    None: they may, for they could approve the plan themselves.
+    """
     if not state.plan.policy.allow_grants:
         return Refusal.NO_GRANTS
     return judge(
@@ -26,7 +29,10 @@ def judge_grantor(state: s.AwaitingDecision | s.Finished, by: Person, authors: A
 
 
 def judge_revoker(grant: Grant, by: Person) -> Refusal | None:
-    """Why a person may not take a grant back; None: they gave it, whoever may approve by now, or they administer its tenant."""
+    """Why a person may not take a grant back.
+
+    None: they gave it, whoever may approve by now, or they administer its tenant.
+    """
     if by.tenant != grant.tenant:
         return Refusal.OTHER_TENANT
     return None if by.is_admin or by.is_same_as(grant.by) else Refusal.NOT_YOURS

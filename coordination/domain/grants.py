@@ -122,10 +122,12 @@ def read_for(plan: Plan, call: PlannedCall) -> str:
 
 
 def assigned(plan: Plan, uses: Sequence[GrantUse], config: str) -> tuple[str, ...] | None:
-    """On which of these grants each call of a plan would run, by their ids; None: not every call that needs one has one.
+    """On which of these grants each call of a plan would run, by their ids.
 
-    A call that the rules let run by themselves needs none, and has an empty text. Where the first that fits would leave a
-    later call without one, a call moves to another.
+    None: not every call that needs one has one.
+
+    A call that the rules let run by themselves needs none, and has an empty text. Where the first that fits would leave
+    a later call without one, a call moves to another.
     """
     on: dict[str, list[int]] = {each.grant.id: [] for each in uses}
     for index, call in enumerate(plan.calls):

@@ -60,7 +60,8 @@ def linked(state: Linkable, event: RunLinked) -> s.RunState:
     """The state after somebody had another run made.
 
     Raises:
-        IllegalTransition: there is nothing to plan to this end, or there is a run for it; or it is another tenant's person.
+        IllegalTransition: there is nothing to plan to this end, or there is a run for it; or it is another tenant's
+            person.
     """
     if event.by.tenant != state.request.tenant:
         raise IllegalTransition(f"{event.by.name} is of another tenant")

@@ -29,10 +29,12 @@ class PlannedCall:
         is_destructive: the server says that it destroys; a hint that only ever raises the alarm.
         settings: fingerprint of the server's resolved settings when the call was recorded; empty in old plans.
         target: where the call goes, for people to see: a host or a command, and what the server calls itself.
-        says: what the operator's rule says that such a call does, with `{name}` for arguments; empty where it says nothing.
+        says: what the operator's rule says that such a call does, with `{name}` for arguments; empty where it says
+            nothing.
         needs: whom and what the operator's rules ask for such a call, beside what any plan needs.
         previews: what the operator's rules want read before people decide on it.
-        origins: which of its values agents had read and nobody asked for; None: an earlier version recorded it, and nobody looked.
+        origins: which of its values agents had read and nobody asked for; None: an earlier version recorded it, and
+            nobody looked.
         references: arguments that are what earlier calls of the plan return.
         undo: the call that takes it back, by the operator's rules.
     """
@@ -107,7 +109,8 @@ class Plan:
         revision: counts from 1 within the run; an approval of one revision says nothing of another.
         author: the label of the answer that it came from, such as `agent2.final`.
         text: the winner's words.
-        readings: what was there when the plan was made, for its calls' previews; where a person chose the plan, for the one in whose place it came.
+        readings: what was there when the plan was made, for its calls' previews; where a person chose the plan, for the
+            one in whose place it came.
     """
 
     tenant: str
@@ -271,6 +274,9 @@ Receipt: TypeAlias = Succeeded | Failed | OutcomeUnknown | Skipped
 
 
 def arguments_to_send(call: PlannedCall, receipts: Sequence[Receipt]) -> str | None:
-    """A call's arguments, with what the calls before it returned in the place of references; None: a value is missing."""
+    """A call's arguments, with what the calls before it returned in the place of references.
+
+    None: a value is missing.
+    """
     returned = [each.returned if isinstance(each, Succeeded) else "" for each in receipts]
     return filled(call.arguments, call.references, returned)

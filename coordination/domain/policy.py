@@ -118,8 +118,8 @@ class RunAction(StrEnum):
 RULES_VERSION = 3
 """What a run that begins now is judged by, now and on every later replay of its log.
 
-Logs of version 1 were written by programs that knew no authors, those of version 2 by programs that let one approver have
-a call in doubt run again. Both are replayed by what those programs asked for.
+Logs of version 1 were written by programs that knew no authors, those of version 2 by programs that let one approver
+have a call in doubt run again. Both are replayed by what those programs asked for.
 """
 
 
@@ -204,7 +204,7 @@ class Policy:
         return sum(each.required for each in self.places)
 
     def channels(self, approvals: Sequence[Person] = ()) -> tuple[str, ...]:
-        """Where a plan is shown besides, after these approvals: its own channel, and those of the places that are left."""
+        """Where a plan is also shown after these approvals: its own channel, and those of the places that are left."""
         left = seated(self.places, approvals).waiting
         named = [channel for each in left for channel in each.channels]
         return tuple(dict.fromkeys(filter(None, (self.approvals_channel, *named))))
@@ -374,7 +374,10 @@ def _lacks_people(policy: Policy, authors: Authors) -> bool:
 
 
 def apart_from(policy: Policy, authors: Authors) -> tuple[str, ...]:
-    """The accounts that do not count among those who have a role: they are named themselves, or their words are in the plan."""
+    """The accounts that do not count among those who have a role.
+
+    They are named themselves, or their words are in the plan.
+    """
     people = (authors.requester, *authors.earlier, *authors.shapers)
     barred = (person.id for person in people if judge_own(policy, person, authors) is not None)
     return tuple(dict.fromkeys((*policy.users, *barred)))

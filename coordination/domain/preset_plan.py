@@ -16,7 +16,9 @@ Purpose: TypeAlias = Literal["rest", "undo"]
 
 @dataclass(frozen=True, kw_only=True)
 class PresetCall:
-    """One call that is to be planned: exactly these arguments, a JSON object in canonical form. `of` is the index of the call that it follows from.
+    """One call that is to be planned: exactly these arguments, a JSON object in canonical form.
+
+    `of` is the index of the call that it follows from.
 
     `origins` is what the first run's agents had read of it.
     """
@@ -69,7 +71,8 @@ def preset_plan(purpose: Purpose, plan: Plan, receipts: Sequence[Receipt], *, is
 def _rest(plan: Plan, receipts: Sequence[Receipt]) -> tuple[PresetCall, ...]:
     """The calls that certainly did not run; none as long as it is not known of one whether it did.
 
-    Nor are there any where one takes what another call returns: nobody knows of that value what rules for what was read ask.
+    Nor are there any where one takes what another call returns: nobody knows of that value what rules for what was read
+    ask.
     """
     left = [each for each in receipts if not isinstance(each, Succeeded)]
     if not all(isinstance(each, Skipped) or (isinstance(each, Failed) and each.nothing_happened) for each in left):
@@ -84,7 +87,10 @@ def _rest(plan: Plan, receipts: Sequence[Receipt]) -> tuple[PresetCall, ...]:
 
 
 def _undo(plan: Plan, receipts: Sequence[Receipt]) -> tuple[tuple[PresetCall, ...], tuple[int, ...]]:
-    """The calls that take back those that ran, the last first; and the indexes of those, or that may have run, without one."""
+    """The calls that take back those that ran, the last first.
+
+    With them come the indexes of calls that ran, or may have run, and have none.
+    """
     calls: list[PresetCall] = []
     left_out: list[int] = []
     for each in reversed(receipts):

@@ -1,6 +1,7 @@
 """What is read before people decide on a call: what the rules want read, and what was there.
 
-A reading stands in the plan, under its digest, by what was asked: whoever changes a call changes what must be read for it.
+A reading stands in the plan, under its digest, by what was asked: whoever changes a call changes what must be read for
+it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -81,7 +82,8 @@ class Preview:
         required: nothing runs where it can't be read.
         is_condition: it is no view of what the call changes; it must only stay as it was.
         describes: it says what the ids among the arguments are. Of what the call leaves out nothing is asked.
-        beside: the path of the one argument that all of what was read says this of; empty: the answer has words for each.
+        beside: the path of the one argument that all of what was read says this of; empty: the answer has words for
+            each.
         edits: the path of a list of `oldText` and `newText`, by which what was read is edited; empty: it is not.
         is_ready_made: nobody wrote it; it comes with the program for a server that people know.
     """
@@ -148,7 +150,10 @@ class Preview:
         )
 
     def replacement(self, arguments: str, before: str | None) -> str | None:
-        """The text that takes the place of what was read; None: that is not known. `before` is None if there was nothing."""
+        """The text that takes the place of what was read; None: that is not known.
+
+        `before` is None if there was nothing.
+        """
         if self.edits:
             edits = [each.value for each in at_path(parse(arguments), steps_of(self.edits) or ()) if each is not None]
             return None if before is None else edited(before, edits[0] if len(edits) == 1 else None)
@@ -177,7 +182,7 @@ class Preview:
         return form | {"is_ready_made": True} if self.is_ready_made else form
 
     def described(self) -> Iterator[tuple[str, str]]:
-        """What it describes: the names of each argument of the read, and of the argument of the call that is asked about."""
+        """What it describes: the names of the read's arguments, and of the call's argument that is asked about."""
         template = parse(self.arguments)
         if self.describes and not self.beside and isinstance(template, Mapping):
             for name, path in template.items():
@@ -197,8 +202,8 @@ def _renamed(template: Json, old: str, new: str) -> Json:
 def edited(before: str, edits: Json) -> str | None:
     """A text after its edits, one after the other; None where it is not plain what they come to.
 
-    An edit takes the first place of its `oldText`. Servers differ in what they do where there is none, with line ends of
-    other systems, and with dollar signs.
+    An edit takes the first place of its `oldText`. Servers differ in what they do where there is none, with line ends
+    of other systems, and with dollar signs.
     """
     after = before
     for each in edits if is_list(edits) else [None]:

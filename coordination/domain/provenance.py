@@ -1,8 +1,8 @@
 """Which arguments of a call repeat what agents have read, and where they read it: by what is specific in it.
 
-An address, an account, an amount, a name or a whole passage that a tool gave and nobody asked for is somebody else's word.
-A value that stands in a field by itself, as ids in a list do, is told apart from one in running text: nearly every plan has
-the first, and orders that were slipped in are the second.
+An address, an account, an amount, a name or a whole passage that a tool gave and nobody asked for is somebody else's
+word. A value that stands in a field by itself, as ids in a list do, is told apart from one in running text: nearly
+every plan has the first, and orders that were slipped in are the second.
 """
 
 import re
@@ -38,7 +38,7 @@ class Origin:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether rules for what was read speak of it: all but ids that stand in a field by themselves, as most plans have."""
+        """Whether rules for what was read apply: to all but ids in a field by themselves, which most plans have."""
         return self.is_in_text or self.kind in _TELLING
 
     def as_json(self) -> Json:
@@ -142,7 +142,10 @@ def _joined(key: _Key, before: bool | None, now: bool) -> bool:
 
 @dataclass
 class ReadIndex:
-    """What all agents of a run were given to read, by what is specific in it. `asked` gives what people have asked for so far."""
+    """What all agents of a run were given to read, by what is specific in it.
+
+    `asked` gives what people have asked for so far.
+    """
 
     asked: Callable[[], str] = str
     _found: dict[_Key, tuple[str, bool]] = field(default_factory=dict[_Key, tuple[str, bool]])
@@ -166,7 +169,7 @@ class ReadIndex:
             self._found.setdefault((origin.kind, value), (origin.tool, origin.is_in_text))
 
     def origins(self, arguments: str) -> tuple[Origin, ...]:
-        """What of a call's arguments, which are canonical JSON, was read and does not stand in what people asked for."""
+        """What of a call's arguments, which are canonical JSON, was read and is not in what people asked for."""
         values = parse(arguments)
         if not isinstance(values, Mapping) or not (self._found or self._passages):
             return ()
@@ -207,7 +210,7 @@ class _Request:
 
 
 def _fields(text: str) -> Iterator[str]:
-    """The texts of which something that was read is made: values of JSON, values of lines that are records, or all of it."""
+    """The texts in something that was read: values of JSON, values of lines that are records, or all of it."""
     if text.lstrip()[:1] in ("{", "["):
         try:
             value = parse(text)
@@ -296,7 +299,7 @@ _DASHES_OF_DATE = 2
 
 
 def _names(line: str) -> Iterator[tuple[_Key, str]]:
-    """Words in a row that begin with capital letters, and rows within the row: somebody may write a word before a name."""
+    """Words in a row that begin with capital letters, and rows within the row, as a word may stand before a name."""
     row: list[str] = []
     end = 0
     for match in _NAME_WORD.finditer(line):
@@ -313,7 +316,10 @@ def _names(line: str) -> Iterator[tuple[_Key, str]]:
 
 
 def _windows(text: str) -> Iterator[int]:
-    """A hash for each row of letters that is long enough, from wherever a passage may begin. Items of a list are no passage."""
+    """A hash for each row of letters that is long enough, from wherever a passage may begin.
+
+    Items of a list are no passage.
+    """
     for item in _ITEM.split(text.casefold()):
         letters = _NO_LETTERS.sub(" ", item).strip()
         last = len(letters) - _ROW

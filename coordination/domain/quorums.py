@@ -1,7 +1,7 @@
 """Whose approval a call needs beside what the whole plan needs, and whether the people who approved are enough.
 
-Nobody counts for two: people are matched to the places that are to be filled, and whoever has approved may move from one
-place to another, but never loses one. So an approval that fills no further place now fills none later either.
+Nobody counts for two: people are matched to the places that are to be filled, and whoever has approved may move from
+one place to another, but never loses one. So an approval that fills no further place now fills none later either.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -36,8 +36,8 @@ class Quorum:
     Attributes:
         roles: ids of roles, any of which is enough.
         users: ids of accounts that count by themselves.
-        channels: ids of the channels in a chat where a plan that waits for these people is shown besides. Whom it takes does
-            not depend on where they read it, so quorums that differ in nothing else are the same.
+        channels: ids of the channels in a chat where a plan that waits for these people is shown besides. Whom it takes
+            does not depend on where they read it, so quorums that differ in nothing else are the same.
     """
 
     roles: tuple[str, ...] = ()
@@ -66,7 +66,8 @@ class Needs:
 
     Attributes:
         quorums: all of whom must approve, different people for each; in an order of their own, each set of people once.
-        expires_after: seconds from the proposal to the expiry of a plan with such a call; None: what holds for any plan.
+        expires_after: seconds from the proposal to the expiry of a plan with such a call; None: what holds for any
+            plan.
         bars_requester: whether who asked may not count, whatever the plan's rule says.
         bars_author: whether others who shaped the plan may not.
         per_plan: so many calls of one rule a plan may have, by the rule's text.

@@ -1,8 +1,9 @@
 """References between calls: an argument that nobody knows before an earlier call of the plan has run.
 
-A plan says of such an argument which call returns it, and where in the call's structured result: people approve that in place
-of a value. It stands beside the arguments and never among them, so that no argument can be taken for one. Only a short value
-without spaces may take the place of a reference: an id, an address, a number; never words that nobody has seen.
+A plan says of such an argument which call returns it, and where in the call's structured result: people approve that in
+place of a value. It stands beside the arguments and never among them, so that no argument can be taken for one. Only a
+short value without spaces may take the place of a reference: an id, an address, a number; never words that nobody has
+seen.
 """
 
 import math
@@ -116,7 +117,7 @@ def value_at(result: Json, path: str) -> Json:
 
 
 def may_stand(value: Json) -> bool:
-    """Whether a value may take the place of a reference: yes or no, a number, or a short text of ASCII without spaces."""
+    """Whether a value may replace a reference: yes or no, a number, or a short text of ASCII without spaces."""
     match value:
         case bool():
             return True

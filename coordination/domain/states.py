@@ -22,7 +22,10 @@ class Feedback:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What an agent asked the requester. `answer` is None as long as there is none; `is_over`: the agent waits no longer."""
+    """What an agent asked the requester.
+
+    `answer` is None as long as there is none; `is_over`: the agent waits no longer.
+    """
 
     agent: int
     number: int
@@ -48,8 +51,8 @@ class Queued:
 class Deliberating:
     """The agents are at work on a revision of the plan; after a crash they go on from this ballot.
 
-    `recorded` has every call that an agent recorded for this revision, with the agent's number; `read` what each agent has
-    read for it: its number, the server, and the arguments.
+    `recorded` has every call that an agent recorded for this revision, with the agent's number; `read` what each agent
+    has read for it: its number, the server, and the arguments.
     """
 
     request: RunRequested
@@ -65,7 +68,7 @@ class Deliberating:
 
 @dataclass(frozen=True, kw_only=True)
 class Granted:
-    """That somebody's standing grants approve a plan: for each of its calls the id of one, or nothing where it needs none."""
+    """That somebody's standing grants approve a plan: the id of one for each call, or nothing if it needs none."""
 
     by: Person
     ids: tuple[str, ...]
@@ -257,7 +260,7 @@ class NeedsHuman:
         return self.approvers_needed if goes_on and self.stopped_by is None else 1
 
     def adds(self, verdict: Verdict, by: Person, at: datetime) -> bool:
-        """Whether this word brings the run further: one that extends the approval is of somebody whom the plan takes, too."""
+        """Whether this resolution brings the run further; one that extends the approval must be an approver's, too."""
         policy = self.plan.policy
         if not policy.quorums or self.resolutions_needed(verdict, at) < policy.needed:
             return True
@@ -281,7 +284,10 @@ class Reporting:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """The end of an approved plan. `linked`, here and below: the runs that began with a plan which follows from this one."""
+    """The end of an approved plan.
+
+    `linked`, here and below: the runs that began with a plan which follows from this one.
+    """
 
     request: RunRequested
     plan: Plan

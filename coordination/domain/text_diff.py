@@ -11,7 +11,7 @@ MOST_COMPARED = 2_000
 
 @dataclass(frozen=True)
 class Line:
-    """One line, with the line feed that ends it, that both texts have (" "), or only the first ("-") or second ("+")."""
+    """One line with its line feed, which both texts have (" "), or only the first ("-") or second ("+")."""
 
     sign: Literal[" ", "-", "+"]
     text: str

@@ -1,4 +1,7 @@
-"""Which calls wait for people, run at once, or never run: rules of the operator over tools, arguments, people and places."""
+"""Which calls wait for people, run at once, or never run.
+
+The operator's rules are about tools, arguments, people and places.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -57,7 +60,7 @@ NOTHING_MORE = IfFromRead()
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """The first rule that speaks of a call decides: whose pattern matches `server.tool`, and all of whose conditions hold.
+    """The first rule decides whose pattern matches `server.tool` and whose conditions are all met.
 
     `*` and `?` are wild, letter case counts.
 
@@ -70,7 +73,8 @@ class Rule:
         is_operators: it stands over the rules of every configuration, and only makes them stricter.
         previews: what is read before people decide on such a call.
         if_from_read: what more holds of a call that repeats what was read.
-        only_adds: it decides nothing, whichever rule decides; what it wants read is read besides, and its undo is the last resort.
+        only_adds: it decides nothing, whichever rule decides; what it wants read is read besides, and its undo is the
+            last resort.
         has_own_view: nothing is read for such a call that no rule asks for.
         undo: the call that takes such a one back, if the rules let that be planned.
     """

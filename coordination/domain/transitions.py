@@ -411,7 +411,10 @@ def _evolve_deliberating(state: s.Deliberating, event: e.RunEvent, at: datetime)
 
 
 def _remember(state: s.Deliberating, event: e.ToolRead | e.ActionRecorded | e.ActionWithdrawn) -> s.Deliberating:
-    """What an agent has read, or wants done. What it withdraws it may have recorded twice: its answer says what is left."""
+    """What an agent has read, or wants done.
+
+    What it withdraws it may have recorded twice: its answer says what is left.
+    """
     if isinstance(event, e.ActionWithdrawn):
         check_recorded(state, event.agent, (event.call,))
         return state

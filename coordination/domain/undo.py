@@ -1,4 +1,7 @@
-"""The call that takes another one back, as the operator's rules name it: which tool, and with what of the call and its result."""
+"""The call that takes another one back, as the operator's rules name it.
+
+They name its tool, and what it takes from the call and its result.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +23,8 @@ class Undo:
 
     Attributes:
         server: empty: the call's own.
-        arguments: a JSON object in canonical form, in which a text that is a path stands for what is there: `$.channel` in the call's arguments, `$result.id` in its result.
+        arguments: a JSON object in canonical form, in which a text that is a path stands for what is there: `$.channel`
+            in the call's arguments, `$result.id` in its result.
     """
 
     server: str
@@ -28,7 +32,10 @@ class Undo:
     arguments: str
 
     def filled(self, arguments: str, result: str) -> str | None:
-        """The arguments of the call that takes back one with these arguments and this result; None: something is missing."""
+        """The arguments of the call that takes back one with these arguments and this result.
+
+        None: something is missing.
+        """
         try:
             return canonical(_filled(parse(self.arguments), parse(arguments), structured(result)))
         except KeyError:
@@ -52,7 +59,10 @@ def structured(result: str) -> Json:
 
 
 def path_in(text: str) -> tuple[bool, str] | None:
-    """Whether a text of a template leads into the result, and the path in it or in the arguments; None: it is no path."""
+    """Whether a text of a template leads into the result, and the path in it or in the arguments.
+
+    None: it is no path.
+    """
     is_result = text.startswith(RESULT)
     path = f"${text.removeprefix(RESULT)}" if is_result else text
     return (is_result, path) if path.startswith("$") and steps_of(path) else None
@@ -62,7 +72,8 @@ def _filled(template: Json, arguments: Json, result: Json) -> Json:
     """A template with what stands at its paths.
 
     Raises:
-        KeyError: there is nothing at a path, or more than one value; or what a result has there is no single short value.
+        KeyError: there is nothing at a path, or more than one value; or what a result has there is no single short
+            value.
     """
     if isinstance(template, str) and (path := path_in(template)) is not None:
         is_result, where = path

@@ -159,8 +159,8 @@ class DbosEngine:
     async def running(self, perform: Perform, *, drain: float = 8.0) -> AsyncGenerator[None]:
         """Take part in the work while the context is open; recovers what dead processes left.
 
-        When the context closes nothing more is claimed. Jobs in hand are cancelled, and go on where the engine runs next;
-        one that has a call under way is waited for, `drain` seconds at most.
+        When the context closes nothing more is claimed. Jobs in hand are cancelled, and go on where the engine runs
+        next; one that has a call under way is waited for, `drain` seconds at most.
 
         Raises:
             StorageError: the database can't be used.

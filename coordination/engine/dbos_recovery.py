@@ -173,7 +173,7 @@ class WorkerLoop:
         return not stubborn
 
     async def _insist(self, job: Job) -> None:
-        """While the database is away the job is tried for as long as that lasts; otherwise as often as there are waits."""
+        """Try the job for as long as the database is away; otherwise as often as there are waits."""
         waits = iter(self._waits)
         while True:
             try:
@@ -233,7 +233,10 @@ def require_none() -> None:
 
 
 def make_tables(url: sa.URL) -> None:
-    """Make DBOS's tables in an SQLite file, or change them. `DBOS.migrate` does the same, but on no SQLite before 3.42."""
+    """Make DBOS's tables in an SQLite file, or change them.
+
+    `DBOS.migrate` does the same, but on no SQLite before 3.42.
+    """
     system = SystemDatabase.create(
         system_database_url=url.render_as_string(hide_password=False),
         engine_kwargs={"pool_timeout": 30, "max_overflow": 0, "pool_size": 2},
@@ -305,8 +308,9 @@ def claim(
     """Claim up to `share` of what a tenant has waiting in a queue. Returns the jobs, and the token of the claim.
 
     This is the claim of DBOS's own threads: a compare-and-swap in the database, which also keeps the limits that all
-    workers share, and that one worker has in hand no more than `most`. Those threads would let one tenant take all that there is room for, so they don't look at our queues.
-    The client's connections fail where DBOS's own wait ever longer for a database that is away.
+    workers share, and that one worker has in hand no more than `most`. Those threads would let one tenant take all that
+    there is room for, so they don't look at our queues. The client's connections fail where DBOS's own wait ever longer
+    for a database that is away.
     """
     owner = generate_uuid()
     system = client._sys_db
@@ -339,8 +343,9 @@ def begin(client: DBOSClient, names: Sequence[str], owner: str, *, not_started: 
 def queue_behind(client: DBOSClient, connection: sa.Connection, job: str, last: int) -> int:
     """Give a job that was just submitted its place in its queue: after `last`, the place before. Returns its place.
 
-    A place is `created_at`, in milliseconds of the database's clock, which is what DBOS's claim sorts by. By itself it is
-    the same for all jobs of a transaction, and in SQLite under Python 3.11 for all of a second; equals come in any order.
+    A place is `created_at`, in milliseconds of the database's clock, which is what DBOS's claim sorts by. By itself it
+    is the same for all jobs of a transaction, and in SQLite under Python 3.11 for all of a second; equals come in any
+    order.
     """
     jobs = client._sys_db.tables.workflow_status
     is_sqlite = connection.dialect.name == "sqlite"

@@ -28,7 +28,8 @@ CALL = "tools/call"
 LIST = "tools/list"
 
 _TAKEN: Mapping[str, Raw] = {"content": [], "isError": True, "resultType": "complete"}
-"""What the SDK is told in place of a call's answer. Of an answer that failed it asks nothing, and it throws none away."""
+"""What the SDK is told in place of a call's answer. Of an answer that failed it asks nothing, and it throws none away.
+"""
 
 _MOST_ASKED = 1_000
 
@@ -116,7 +117,10 @@ def guarded(
 
 
 class WatchedReadStream:
-    """Passes messages on and tells once there are no more: the server is gone. Keeps the answers of tools as they came."""
+    """Passes messages on and tells once there are no more: the server is gone.
+
+    Keeps the answers of tools as they came.
+    """
 
     def __init__(self, inner: ReadStream[SessionMessage | Exception], tell: Callable[[], None], asked: _Asked) -> None:
         self._inner = inner

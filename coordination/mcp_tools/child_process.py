@@ -1,4 +1,6 @@
-"""What surrounds a tool server's process: a start that ties it to us, a guard that outlives us, and the end of its group.
+"""What surrounds a tool server's process.
+
+That is a start that ties it to us, a guard that outlives us, and the end of its group.
 
 The file is also a program, run with nothing but the standard library: `start` becomes the server, `watch` is the guard.
 """
@@ -76,7 +78,10 @@ class ProcessGuard:
 
 
 async def end_group(process: asyncio.subprocess.Process) -> None:
-    """End a server whose input is closed, and all that it started: by itself, else by force. The leader's id is the group's."""
+    """End a server whose input is closed, and all that it started: by itself, else by force.
+
+    The leader's id is the group's.
+    """
     try:
         if await _is_true_soon(lambda: process.returncode is not None):
             # It may have left a child of its own behind.

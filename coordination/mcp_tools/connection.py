@@ -45,7 +45,8 @@ class Patience:
         longest: the limit of that.
         healthy: a server that lived as long as this has had no failure.
         restart: a server on the network that was there before is tried again for so long when it can't be reached.
-        unchecked: so long after a server's settings and files were compared, reads don't compare them again; calls always do.
+        unchecked: so long after a server's settings and files were compared, reads don't compare them again; calls
+            always do.
         unused: a server that nobody asked anything for so long is ended; its next use starts it again.
         most: servers beyond so many make room for others, if they are not at work.
     """

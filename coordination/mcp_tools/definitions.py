@@ -44,7 +44,9 @@ class ToolListing:
 async def list_tools(
     spec: ServerSpec, client: Client, fingerprint: Fingerprint, redactor: Redactor, trace: CallTrace
 ) -> ToolListing:
-    """Every page, asked of the server itself and never of a cache; what models and people get of it has no secret of ours.
+    """Every page, asked of the server itself and never of a cache.
+
+    What models and people get of it has no secret of ours.
 
     `trace` is the passage of the requests. A cursor that was used before ends the list, and so does a page that only
     repeats: the tools that came are as good as ever.

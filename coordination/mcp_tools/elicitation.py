@@ -1,4 +1,4 @@
-"""What a server gets to hear when it asks for something in the middle of a call: never a person, at most its own defaults."""
+"""What a server is answered when it asks for input during a call: never by a person, at most its own defaults."""
 
 import logging
 from collections.abc import Mapping

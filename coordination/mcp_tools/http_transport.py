@@ -151,7 +151,9 @@ class _OneWay(httpx2.AsyncBaseTransport):
 
 
 def _answered(request: httpx2.Request, response: httpx2.Response, body: bytes, trace: CallTrace) -> httpx2.Response:
-    """A success with a whole body. If it answers a request without a message, that is found out here and not by the SDK.
+    """A success with a whole body.
+
+    If it answers a request without a message, that is found out here and not by the SDK.
 
     The SDK would put an error of its own in the place of the answer, which looks like one of the server's.
     """

@@ -134,7 +134,10 @@ class McpHub:
 
 
 class _Reader:
-    """Calls the listed tools. A read may be asked twice: once more after its server, or the way to it, died under it."""
+    """Calls the listed tools.
+
+    A read may be asked twice: once more after its server, or the way to it, died under it.
+    """
 
     def __init__(
         self,
@@ -193,8 +196,8 @@ class _Executor:
         """Send exactly this call, once, by a session that has just shown the approved settings and definition.
 
         Whatever was compared before may have been another process: a server can end and start at any moment. A server
-        that refused the call unread, because it lost the session, is compared and asked once more. All of it ends within
-        the longest time of a call: after that, people may have it made again.
+        that refused the call unread, because it lost the session, is compared and asked once more. All of it ends
+        within the longest time of a call: after that, people may have it made again.
         """
         try:
             spec = self._spec(call.server)
@@ -272,7 +275,7 @@ async def _read(connection: Connection, tool: str, arguments: str, caller: Calle
 
 
 async def _successor(connection: Connection, session: McpSession) -> McpSession | None:
-    """Another session in the place of one that, after an error, lists no tools: so does a bridge that lost its server."""
+    """Another session in place of one that lists no tools after an error, as a bridge does that lost its server."""
     with suppress(ToolServerError):
         found, _ = await _listed(connection, fresh=True)
         return None if found is session else found
@@ -280,7 +283,10 @@ async def _successor(connection: Connection, session: McpSession) -> McpSession 
 
 
 async def _listed(connection: Connection, *, fresh: bool) -> tuple[McpSession, ToolListing]:
-    """A session, and the tools that it lists; asked twice if the server turns out to be dead, to hang, or to know none."""
+    """A session, and the tools that it lists.
+
+    Asked twice if the server turns out to be dead, to hang, or to know none.
+    """
     session = await connection.session()
     try:
         return session, await session.listing(fresh=fresh)

@@ -1,4 +1,4 @@
-"""Messages of MCP servers, read as generously as can be done without guessing: what came is better than what was meant."""
+"""Messages of MCP servers, read as generously as is possible without guesses."""
 
 import json
 import re

@@ -1,7 +1,8 @@
 """Whether an error says that a call was refused, or leaves open whether it was carried out.
 
-Bridges whose server died, servers whose vendor did not answer, and libraries that keep their reasons to themselves all answer
-with an error. There is no code for it, so their words are read: whoever takes one of them for a refusal makes the call twice.
+Bridges whose server died, servers whose vendor did not answer, and libraries that keep their reasons to themselves all
+answer with an error. There is no code for it, so their words are read: whoever takes one of them for a refusal makes
+the call twice.
 """
 
 import re
@@ -22,18 +23,23 @@ _STATUS = r"5(?:0[0234]|2\d|30)\b"
 
 _CONNECTION = (
     rf"\bconnection (?:\d+ )?(?:to \S+ )?(?:was |has been |is )?{_GONE}(?! to connect)",
-    r"\b(?:closed|closing|lost|dropped|broke) (?:the |its |idle )*(?:connection|pipe|socket)\b|\bdisconnected\b|\bgone away\b",
+    r"\b(?:closed|closing|lost|dropped|broke) (?:the |its |idle )*(?:connection|pipe|socket)\b",
+    r"\bdisconnected\b|\bgone away\b",
     r"\bsocket (?:hang ?up|closed)\b|\bother side closed\b|\bbroken pipe\b|\bnetwork error\b|\btransport is closing\b",
-    r"\bfetch failed\b|\bE(?:CONNRESET|CONNABORTED|PIPE|TIMEDOUT|SOCKETTIMEDOUT)\b|\bUND_ERR_\w*(?:TIMEOUT|SOCKET|ABORTED)",
+    r"\bfetch failed\b|\bE(?:CONNRESET|CONNABORTED|PIPE|TIMEDOUT|SOCKETTIMEDOUT)\b",
+    r"\bUND_ERR_\w*(?:TIMEOUT|SOCKET|ABORTED)",
     r"\b(?:Read|Write|RemoteProtocol|ClientPayload|Abort|Socket|IncompleteRead)Error\b|\bIncompleteRead\b",
     r"\berror sending request for|\berror occurred while sending the request|\bdecoding response body\b",
     rf"\bstream (?:was |has )?(?:ended|removed|{_GONE})|\bstream error: stream ID|\bRST_STREAM\b|\bGOAWAY\b",
-    r"\b(?:unexpected|premature|incomplete) (?:EOF|close|end\b)|: EOF\b|\bEOF (?:occurred|detected)|\bend[- ]of[- ]file\b",
-    r"\b(?:response|connection|body|payload) (?:ended prematurely|is not completed)|\breceived no bytes\b|(?:^|: )terminated\Z",
-    r"\bcould not receive data from\b|\bunable to read data from\b|\binvalid response (?:was )?received from the upstream",
+    r"\b(?:unexpected|premature|incomplete) (?:EOF|close|end\b)|: EOF\b|\bEOF (?:occurred|detected)",
+    r"\bend[- ]of[- ]file\b|\breceived no bytes\b|(?:^|: )terminated\Z",
+    r"\b(?:response|connection|body|payload) (?:ended prematurely|is not completed)",
+    r"\bcould not receive data from\b|\bunable to read data from\b",
+    r"\binvalid response (?:was )?received from the upstream",
 )
 _TIME = (
-    r"\btimed[ -]?out\b|\btime-?out (?:of \d|on |after \d|exceeded|expired|occurred|reached|error|waiting|awaiting|while)",
+    r"\btimed[ -]?out\b",
+    r"\btime-?out (?:of \d|on |after \d|exceeded|expired|occurred|reached|error|waiting|awaiting|while)",
     rf"\btimeout {_SECONDS} exceeded|\b(?:i/o|request|read|write|gateway|operation|response|call|tool) time-?out\b",
     r"Time-?out(?:Error|Exception|Expired)\b|\b(?:Read|Write|Pool)Timeout\b|\bno item or terminal signal\b",
     r"\b(?:deadline|maximum total timeout)[ _]?exceeded\b|\bany item or terminal signal within\b",
@@ -44,7 +50,8 @@ _ENDED = (
     r"\b(?:operation|request|task|call) (?:was |is )?(?:aborted|cancel(?:l)?ed)\b|\buser aborted a request\b",
     r"\bsignal is aborted\b|(?:^|: )cancel(?:l)?ed\Z",
     r"\bwithout (?:sending )?(?:a |any )?(?:response|reply|answer)\b|\bfailed to respond\b",
-    r"\bno (?:response|reply|answer) (?:from|(?:was )?received|within|in time)|\b(?:not|n't) (?:answer|respond|reply)\b",
+    r"\bno (?:response|reply|answer) (?:from|(?:was )?received|within|in time)",
+    r"\b(?:not|n't) (?:answer|respond|reply)\b",
 )
 _STATUSES = (
     r"\bbad gateway\b|\bservice[ _](?:temporarily )?unavailable\b|\binternal server error\b",
@@ -60,17 +67,19 @@ _NAME = r"['\"`]?[\w./-]+['\"`]?"
 _SAYS_NOTHING = re.compile(
     r"(?>mcp error -?\d+:|error:|exception:|failed:"
     r"|(?:an? )?(?:unknown |unexpected |unhandled |internal |server |generic )*(?:tool )?(?:error|exception|failure)"
-    rf"(?: (?:has )?(?:occurred|happened))?(?: (?:while |when |in )?(?:executing|calling|running|invoking) (?:the )?(?:tool )?{_NAME})?"
+    r"(?: (?:has )?(?:occurred|happened))?"
+    rf"(?: (?:while |when |in )?(?:executing|calling|running|invoking) (?:the )?(?:tool )?{_NAME})?"
     rf"|(?:failed to|could not|cannot) (?:execute|call|run|invoke) (?:the )?tool(?: {_NAME})?"
     rf"|tool (?:{_NAME} )?(?:execution |call )?failed|something went wrong|please try again(?: later)?"
     r"|undefined|null|none|\[object \w+\]|\{\}|[\s.:!…-])*+",
     re.IGNORECASE,
 )
-"""Errors in which nothing is left of what went wrong, as several SDKs write them of whatever their tools did not expect."""
+"""Errors in which nothing is left of what went wrong, as several SDKs write them of whatever their tools did not
+expect."""
 
 
 def tells_of_lost_answer(text: str) -> bool:
-    """Whether an error says that its writer waited for an answer in vain, so that what it was asked for may have happened."""
+    """Whether an error says that its writer waited for an answer in vain, so that the call may have happened."""
     head, tail = text[:_MOST_READ], text[_MOST_READ:][-_MOST_READ_AT_END:]
     return any(_LOST.search(part.strip()) is not None for part in (head, tail))
 

@@ -47,7 +47,10 @@ _REFUSALS = frozenset(
 
 
 class NoTokenError(Exception):
-    """There is no token. The text goes on from the server's name, says what the operator must do, and holds no secret."""
+    """There is no token.
+
+    The text goes on from the server's name, says what the operator must do, and holds no secret.
+    """
 
     def __init__(self, text: Text) -> None:
         super().__init__(text)
@@ -142,7 +145,8 @@ async def _resource(client: httpx2.AsyncClient, server_url: str, credentials: Cl
         if not check_resource_allowed(requested_resource=ours, configured_resource=found.resource):
             raise NoTokenError(
                 Text(
-                    "says that tokens for it are for another address: the operator must correct its url in the configuration"
+                    "says that tokens for it are for another address: "
+                    "the operator must correct its url in the configuration"
                 )
             )
         servers = found.authorization_servers

@@ -23,7 +23,8 @@ _HTTP_ADVICE: Mapping[int, LiteralString] = {
         "has nothing at this address (HTTP 404): the operator must correct the path of its url in the configuration"
     ),
     405: template(
-        "does not accept MCP messages at this address (HTTP 405): the operator must correct its url in the configuration"
+        "does not accept MCP messages at this address (HTTP 405): "
+        "the operator must correct its url in the configuration"
     ),
     429: template("rejects requests because there are too many (HTTP 429): the operator must wait, or raise its limit"),
 }
@@ -40,7 +41,7 @@ class UnreachableError(ToolServerError):
 
 
 class NoListError(ToolServerError):
-    """A server answers, and does not list its tools: of a bridge, the way to the server behind it may be gone for good."""
+    """A server answers, and does not list its tools: a bridge may have lost the server behind it for good."""
 
 
 def refuses_handshake(spec: ServerSpec, error: Exception, trace: CallTrace) -> bool:
@@ -71,7 +72,8 @@ def slow_start(spec: ServerSpec) -> ToolServerError:
     return _server_error(
         spec,
         Text(
-            "was not ready within {seconds:g} s: the operator must find out why, or give it more time in the configuration",
+            "was not ready within {seconds:g} s: "
+            "the operator must find out why, or give it more time in the configuration",
             seconds=spec.start_timeout,
         ),
     )
@@ -110,8 +112,8 @@ def failed_list(spec: ServerSpec, error: Exception, trace: CallTrace) -> ToolSer
         return failed_start(spec, error, trace)
     return NoListError(
         Text(
-            "The MCP server {server} answers with an error (code {code}) when asked for its tools: the operator must check "
-            "its log, and restart it, or what it is a bridge to.",
+            "The MCP server {server} answers with an error (code {code}) when asked for its tools: "
+            "the operator must check its log, and restart it, or what it is a bridge to.",
             server=spec.name,
             code=trace.error.code,
         )
@@ -203,7 +205,8 @@ def _unreachable(spec: ServerSpec, trace: CallTrace) -> ToolServerError:
         return _server_error(
             spec,
             Text(
-                "redirects to another address (HTTP {status}): the operator must put the final one in the configuration",
+                "redirects to another address (HTTP {status}): "
+                "the operator must put the final one in the configuration",
                 status=trace.status,
             ),
         )
@@ -236,7 +239,8 @@ def _unstartable(spec: ServerSpec, error: OSError) -> ToolServerError:
         return _server_error(
             spec,
             Text(
-                "can't start, because there is no {command} here: the operator must install it, or correct the configuration",
+                "can't start, because there is no {command} here: "
+                "the operator must install it, or correct the configuration",
                 command=command,
             ),
         )

@@ -42,7 +42,8 @@ _NO_ANSWER = {CONNECTION_CLOSED: _WENT_AWAY, REQUEST_TIMEOUT: _TOO_LATE}
 """What the SDK makes up where no answer came."""
 
 _MADE_BY_SDK = ("Failed to parse SSE message: ", "SSE stream failed: ", "SSE stream ended ")
-"""How errors begin that the SDK puts in the place of an answer when a stream of events breaks. All others are ours to see."""
+"""How errors begin that the SDK puts in the place of an answer when a stream of events breaks. All others are ours to
+see."""
 
 _MOST_DATA = 4_000
 
@@ -172,7 +173,7 @@ class McpSession:
         return listing
 
     async def says_writing(self, tool: str) -> bool:
-        """Whether the server says that a tool does not only read: in its newest list, asked for anew if that changed."""
+        """Whether the server's newest list, asked for anew if it changed, says that a tool does not only read."""
         if self._writing_as_of != self._changes:
             with contextlib.suppress(ToolServerError):
                 await self.listing(fresh=True)
@@ -253,7 +254,7 @@ class McpSession:
     async def _send(
         self, tool: str, arguments: dict[str, Json], meta: "RequestParamsMeta | None", until: float
     ) -> None:
-        """Send a call and wait: for its time, counted anew whenever the server tells of progress, and for a longest time.
+        """Send a call and wait for its time, which begins anew with each sign of progress, up to a longest time.
 
         Raises:
             TimeoutError: that time is over.
@@ -281,7 +282,10 @@ class McpSession:
         self._silent = 0 if trace.was_answered or any(each is not None for each in came) else self._silent + 1
 
     async def _promise(self, tool: str, answer: Mapping[str, Raw]) -> tuple[Text | None, bool]:
-        """In what an answer is not what its tool declared, as a remark; and whether it certainly is what that declared."""
+        """In what an answer is not what its tool declared, as a remark.
+
+        With it comes whether the answer certainly is what that declared.
+        """
         declared, structured = self._outputs.get(tool), answer.get("structuredContent")
         if declared is None:
             return None, False
@@ -326,7 +330,7 @@ class McpSession:
         return kind(self._sentence(trace.loss or reason), may_go_on=self._may_go_on(trace, reason))
 
     def _may_go_on(self, trace: CallTrace, reason: Text) -> bool:
-        """Whether a call of which nothing more is heard may still be carried out: its server may be a bridge, or ask others."""
+        """Whether a call of which nothing more is heard may still be carried out: its server may ask others."""
         return not trace.has_ended and (trace.loss is not None or reason in (_TOO_LATE, _WENT_AWAY, _IN_PROGRESS))
 
     def _sentence(self, reason: Text) -> Text:

@@ -1,4 +1,6 @@
-"""The transport that streamable HTTP took the place of: one stream of events from the server, a POST for each message to it.
+"""The transport that streamable HTTP has replaced.
+
+It is one stream of events from the server, and a POST for each message to it.
 
 The SDK has a transport of this kind. It reads no event beyond 1 MB, sends one message at a time, and after one that the
 server did not take it sends none any more and lets everybody wait: so this is our own.

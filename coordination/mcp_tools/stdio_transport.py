@@ -37,7 +37,8 @@ from coordination.text import Text
 log = logging.getLogger(__name__)
 
 INHERITED = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ")
-"""What a child gets of our environment besides the SDK's HOME, LOGNAME, PATH, SHELL, TERM and USER. Tokens are not in it."""
+"""What a child gets of our environment besides the SDK's HOME, LOGNAME, PATH, SHELL, TERM and USER. Tokens are not in
+it."""
 
 MARK = "MASSGEN_BOT_TOOL_SERVER"
 """Set in the environment of every tool server, so that a program which it starts can tell where it is."""

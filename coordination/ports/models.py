@@ -53,7 +53,8 @@ class Usage:
     """Tokens of one model call, and US dollars where the price is known.
 
     `input_tokens` includes `cached_tokens` (read from a cache) and `stored_tokens` (written into one), whatever the
-    provider's own convention. `is_estimated`: the provider did not say, so they are reckoned from the length of the text.
+    provider's own convention. `is_estimated`: the provider did not say, so they are reckoned from the length of the
+    text.
     """
 
     input_tokens: int = 0

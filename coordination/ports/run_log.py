@@ -63,7 +63,8 @@ class RunLog(Protocol):
     ) -> Sequence[Recorded]:
         """Add events after number `expected`, all or none, and submit the job in the same transaction.
 
-        `state` is the run's state after them, for the summary row. Returns once the events are on disk. The events get the numbers `expected + 1` and on.
+        `state` is the run's state after them, for the summary row. Returns once the events are on disk. The events get
+        the numbers `expected + 1` and on.
 
         Raises:
             ConflictError: the run has moved past `expected`: somebody else was first.
@@ -98,7 +99,10 @@ class RunLog(Protocol):
         ...
 
     async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
-        """The grants that may hold at a moment in a tenant, or anywhere, oldest first; revoked ones and used up ones too."""
+        """The grants that may hold at a moment in a tenant, or anywhere, oldest first.
+
+        Revoked ones and used up ones too.
+        """
         ...
 
     async def save_config(self, digest: str, text: str, origin: str) -> None:
@@ -213,7 +217,7 @@ class Spending(Protocol):
         ...
 
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
-        """How many calls a tenant's runs have started from this moment on, by the text of each rule with a cap of the day.
+        """How many calls a tenant's runs have started from this moment on, by the text of each rule with a daily cap.
 
         Raises:
             StorageError: they can't be counted.
@@ -221,7 +225,7 @@ class Spending(Protocol):
         ...
 
     async def warn(self, warning: BudgetWarning) -> None:
-        """Have administrators told that most of a budget is used: once a day and budget, whoever finds it out how often.
+        """Have administrators told that most of a budget is used, once a day and budget, however often it is found out.
 
         Raises:
             StorageError: that can't be kept.

@@ -77,7 +77,8 @@ class ServerSpec:
         takes_its_defaults: the operator lets this server have its own defaults for what it asks during a call.
         rotates: names in env and headers, or AUTH_ENTRY, whose value may be another one when a plan runs.
         is_optional: agents may plan without it while it can't be used; what it is does not depend on that.
-        is_ours: the operator wrote that this program's own chat tools are what runs: its word that nothing happened counts.
+        is_ours: the operator wrote that this program's own chat tools are what runs: its word that nothing happened
+            counts.
         is_pinned: agents plan only while its tools are what the operator accepted.
     """
 
@@ -114,7 +115,8 @@ class ToolDefinition:
         digest: covers the server's identity, name, description, schemas and annotations.
         settings: fingerprint of the server's resolved settings, and of the program behind it.
         target: where calls go, for people to see; holds no secret.
-        unusable: why nobody can use it, in words that go on from its name; it is listed for people and offered to nobody.
+        unusable: why nobody can use it, in words that go on from its name; it is listed for people and offered to
+            nobody.
         says_writing: whether the server says in so many words that it does not only read.
         output_schema: what it declares of its structured results; None: nothing.
         program: the name that the server gives of itself, which proves nothing.
@@ -143,8 +145,10 @@ class ToolOutput:
         is_error: the server says that the call failed.
         says_writing: of a tool that was read: its server says by now that it does not only read.
         nothing_happened: of an error: a server of ours says that the call certainly had no effect.
-        is_in_doubt: of an error: it leaves open whether the call was carried out, as where an answer was lost further on.
-        structured: the structured result as it came, where it is what the tool declares and repeats no secret; else None.
+        is_in_doubt: of an error: it leaves open whether the call was carried out, as where an answer was lost further
+            on.
+        structured: the structured result as it came, where it is what the tool declares and repeats no secret; else
+            None.
         resource: the text of the one resource in the answer; None: it has none, or several.
     """
 

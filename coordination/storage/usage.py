@@ -81,7 +81,7 @@ class SqlUsage:
         return await asyncio.to_thread(self._shares, time_text(moment))
 
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
-        """How many calls a tenant's runs have started from this moment on, by the text of each rule with a cap of the day."""
+        """How many calls a tenant's runs have started from this moment on, by the text of each rule with a daily cap."""
         return await asyncio.to_thread(self._calls, time_text(moment), tenant)
 
     async def warn(self, warning: BudgetWarning) -> None:

@@ -1,8 +1,9 @@
 """Administrators of a chat are told of budgets that are nearly used: each one once, by one process.
 
-They are the people whom the operator named, and those who have set something as administrators and still are. A chat does not
-list all of its administrators to a bot that lacks far more rights than this one should have. Where none of them can be told,
-the owners of the tenant are, as far as the chat says who they are; and else whoever the budget is for.
+They are the people whom the operator named, and those who have set something as administrators and still are. A chat
+does not list all of its administrators to a bot that lacks far more rights than this one should have. Where none of
+them can be told, the owners of the tenant are, as far as the chat says who they are; and else whoever the budget is
+for.
 """
 
 import logging
@@ -108,7 +109,10 @@ class BudgetNotices:
         return 1
 
     async def _administers(self, person: Person) -> bool:
-        """Whether somebody is an administrator now. Of those whom the operator named by their tenant, the chat need not say so."""
+        """Whether somebody is an administrator now.
+
+        Of those whom the operator named by their tenant, the chat need not say so.
+        """
         is_named = (person.tenant, person.id) in self.named
         if not isinstance(self.platform, ReachesPeople):
             return is_named

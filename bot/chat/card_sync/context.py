@@ -72,7 +72,10 @@ class SyncContext:
 
     @cached_property
     def invited(self) -> dict[str, str]:
-        """The digest of the plan for which a run's approvers were looked up: a chat is not asked for them at every look."""
+        """The digest of the plan for which a run's approvers were looked up.
+
+        A chat is not asked for them at every look.
+        """
         return {}
 
     async def ids(self, card: CardRecord, snapshot: Snapshot, view: RunView) -> IssuedIds:

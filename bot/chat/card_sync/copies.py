@@ -137,7 +137,10 @@ class Copies:
         return None
 
     async def _approvers(self, view: RunView, plan: Plan, platform: ReachesPeople) -> AsyncGenerator[str]:
-        """The accounts of those who may decide now, as the chat says itself: those named, and members of small groups."""
+        """The accounts of those who may decide now, as the chat says itself.
+
+        They are those named, and members of small groups.
+        """
         state, tenant = view.state, view.request.tenant
         known = {each.person for each in await self.context.store.copies(self.run, tenant)}
         authors = authors_of(state) if isinstance(state, AwaitingDecision) else None
@@ -187,7 +190,10 @@ class Copies:
         return pause
 
     async def _turned_away(self, copy: CardCopy, card: CardRecord, view: RunView, error: Exception) -> float | None:
-        """One that stands is tried for days, for it must not lie. One that never stood is soon given up, and its person told."""
+        """One that stands is tried for days, for it must not lie.
+
+        One that never stood is soon given up, and its person told.
+        """
         if copy.message:
             is_late = self.context.clock.now() - view.updated_at >= GIVE_UP
             if not (isinstance(view.state, ENDED) and is_late):
@@ -243,7 +249,10 @@ class Copies:
         return None
 
     def _is_out_of_place(self, copy: CardCopy, card: CardRecord, state: AwaitingDecision | NeedsHuman) -> bool:
-        """Whether a channel is to have no new message: the places for whose people it is are filled, or are none of this plan's."""
+        """Whether a channel is to have no new message.
+
+        That is so if the places for whose people it is are filled, or are none of this plan's.
+        """
         is_wanted = bool(copy.person) or channel_named(copy.copy) in channels_of(state, place_of(card))
         return not is_wanted and (not copy.message or copy.plan != short(state.plan.digest))
 
@@ -253,7 +262,10 @@ class Copies:
             await self._renewed(copy, plan)
 
     async def _begun(self, copy: CardCopy, card: CardRecord, view: RunView, snapshot: Snapshot) -> float | None:
-        """The first post of an attempt, while there is something to decide; after that only if one may stand already."""
+        """The first post of an attempt, while there is something to decide.
+
+        After that only if one may stand already.
+        """
         if isinstance(view.state, AwaitingDecision | NeedsHuman):
             return await self._posted(await self._opened(copy, card, view.state.plan), view, snapshot)
         if not isinstance(view.state, ENDED):
@@ -269,7 +281,7 @@ class Copies:
         try:
             await self.context.platform.verify(_message(copy), snapshot.card, ids)
         except MessageNotFound as error:
-            # Somebody's direct messages may be back, with the message in them; of a channel the card says what is wrong.
+            # Somebody's direct messages may be back, with the message in them. For a channel, the card tells.
             if not (isinstance(error, ChannelNotFound) and copy.person):
                 return await self._lost(copy, view)
         except (MissingPermission, CardTooLarge, RateLimited) as error:
@@ -311,7 +323,10 @@ class Copies:
         return after
 
     async def _posted(self, copy: CardCopy, view: RunView, snapshot: Snapshot) -> float | None:
-        """Post a copy, unless that was done and its answer got lost. Returns the seconds until it is to be looked at again."""
+        """Post a copy, unless that was done and its answer got lost.
+
+        Returns the seconds until it is to be looked at again.
+        """
         store, platform = self.context.store, self.context.platform
         issued = await store.issued(copy)
         at = max((each.issued_at for each in issued), default=None)

@@ -216,7 +216,10 @@ class Notifier:
         return None
 
     async def _remind(self, card: CardRecord, notice: Card, audience: "_Audience", sent: Reminded) -> CardRecord:
-        """Remembered before it is sent: once each is what people want, and with a lost reminder nothing else is lost."""
+        """Remembered before it is sent.
+
+        Once each is what people want, and with a lost reminder nothing else is lost.
+        """
         before, notice = card.reminded, await self.context.linked(notice, card)
         card = await self.context.saved(card, replace(card, reminded=sent))
         try:

@@ -1,7 +1,9 @@
-"""Questions to somebody who said something in a thread: on disk before they are shown, and shown again where that is not known.
+"""Questions to somebody who said something in a thread.
 
-Between the words and the question a process may die, or the product may refuse. Then whoever leads for the product asks in
-the thread: the buttons are the same, so however often the question stands there, one answer counts.
+They are on disk before they are shown, and shown again where it is not known whether they were.
+
+Between the words and the question a process may die, or the product may refuse. Then whoever leads for the product asks
+in the thread: the buttons are the same, so however often the question stands there, one answer counts.
 """
 
 import asyncio

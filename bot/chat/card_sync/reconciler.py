@@ -167,7 +167,10 @@ class CardPublisher:
         return await self.context.saved(card, card.with_fingerprint(snapshot.fingerprint))
 
     async def redraw(self, card: CardRecord, view: RunView) -> None:
-        """Edit the message, and write nothing down. Buttons that nobody was given yet are for whoever keeps the card."""
+        """Edit the message, and write nothing down.
+
+        Buttons that nobody was given yet are for whoever keeps the card.
+        """
         snapshot = self.snapshot(view)
         ids = await self.context.ids(card, snapshot, view)
         await self.context.platform.edit(posted(card), snapshot.card, ids)
@@ -261,7 +264,10 @@ class CardPublisher:
 
 @contextmanager
 def _refusal_told() -> Generator[None]:
-    """Have it told that not even a card without its plan can be shown: that is tried again, but not for ever in silence."""
+    """Have it told that not even a card without its plan can be shown.
+
+    That is tried again, but not for ever in silence.
+    """
     try:
         yield
     except CardTooLarge as error:
@@ -343,8 +349,8 @@ class Reconciler:
     async def _leave_the_newest(self) -> None:
         """What was sent from here last may lie over what the process that keeps the cards now has shown since.
 
-        That one looks no more at the card of a run that has ended. So whoever sent an older picture puts the newest in its
-        place, which takes no right to write anything down.
+        That one looks no more at the card of a run that has ended. So whoever sent an older picture puts the newest in
+        its place, which takes no right to write anything down.
         """
         for _ in range(_PICTURES):
             sent, card = self._view, await self.context.store.card(self.run)

@@ -59,7 +59,10 @@ class TimelineItem:
 
 
 def item_of(recorded: Recorded, view: RunView) -> TimelineItem:
-    """What one event adds to the story; `view` is the run after it. An answer is told in full, a vote with its reason."""
+    """What one event adds to the story; `view` is the run after it.
+
+    An answer is told in full, a vote with its reason.
+    """
     event = recorded.event
     entry = timeline_entry(event, view)
     if entry is None or isinstance(
