@@ -17,7 +17,8 @@ from dbos import error as dbos_error
 from sqlalchemy import exc
 
 from coordination.engine import dbos_recovery
-from coordination.engine.dbos_recovery import THREADS, Failures, RecoveryWatch, WorkerLoop
+from coordination.engine.dbos_recovery import THREADS, RecoveryWatch, WorkerLoop
+from coordination.engine.failures import Failures, WarningFilter
 from coordination.engine.fair_share import TaskLimits
 from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
@@ -78,7 +79,7 @@ class DbosEngine:
         self._recovery: RecoveryWatch | None = None
         self._last_place = 0
         self._failures = Failures()
-        self._warning_listener = dbos_recovery.WarningListener(self._warned)
+        self._warning_filter = WarningFilter(self._warned)
 
     @classmethod
     @asynccontextmanager
@@ -189,7 +190,7 @@ class DbosEngine:
                 poll_interval=self._poll_interval,
                 failures=self._failures,
             )
-            _dbos_log.addHandler(self._warning_listener)
+            _dbos_log.addFilter(self._warning_filter)
             yield
         finally:
             await self._end(leases, worker_loop, drain)
@@ -312,7 +313,7 @@ class DbosEngine:
             self._recovery.warned()
 
     async def _end(self, leases: WorkerLeases, worker_loop: WorkerLoop, drain: float) -> None:
-        _dbos_log.removeHandler(self._warning_listener)
+        _dbos_log.removeFilter(self._warning_filter)
         recovery, self._recovery = self._recovery, None
         if recovery is not None:
             await asyncio.to_thread(recovery.stop)

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 import sqlalchemy as sa
@@ -22,8 +21,8 @@ from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME, GlobalParams, generate_uuid
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
-from typing_extensions import override
 
+from coordination.engine.failures import Failures
 from coordination.engine.fair_share import FairShare, TaskLimits
 from coordination.errors import DatabaseAwayError, LogLostError, OwnershipLostError, StorageError
 from coordination.ports import Job, Perform
@@ -37,56 +36,7 @@ _AWAY_SECONDS = 2.0
 _BEGINS_WITHIN = 5.0
 """Seconds until a job that was claimed is in hand, or will not be."""
 
-_ENOUGH = 3
-"""Failures in a row that are no accident any more."""
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failing:
-    """Something that has failed `count` times in a row, first at `since` (monotonic seconds), at last with `error`."""
-
-    since: float
-    count: int
-    error: Exception
-
-
-class Failures:
-    """What fails again and again in one worker, by name: a thread of it, or a job. Any thread may tell it."""
-
-    def __init__(self) -> None:
-        self._failing: dict[str, Failing] = {}
-
-    def failed(self, what: str, error: Exception) -> None:
-        """It failed, once more perhaps."""
-        before = self._failing.get(what)
-        since, count = (time.monotonic(), 0) if before is None else (before.since, before.count)
-        self._failing[what] = Failing(since=since, count=count + 1, error=error)
-
-    def worked(self, what: str) -> None:
-        """It did what it should: earlier failures are forgotten."""
-        self._failing.pop(what, None)
-
-    def is_failing(self, what: str) -> bool:
-        """Whether it failed when it last tried."""
-        return what in self._failing
-
-    def lasting(
-        self, patience: float, concerns: Callable[[str], bool], *, passes: Callable[[Exception], bool]
-    ) -> Failing | None:
-        """One that has done nothing but fail for `patience` seconds, of those whose name `concerns` whoever asks.
-
-        What `passes` by itself is waited for, however long it lasts.
-        """
-        now = time.monotonic()
-        for what, failing in list(self._failing.items()):
-            if passes(failing.error):
-                continue
-            is_enough = failing.count >= _ENOUGH or isinstance(failing.error, LogLostError)
-            if concerns(what) and is_enough and now - failing.since >= patience:
-                return failing
-        return None
 
 
 class WorkerLoop:
@@ -270,18 +220,6 @@ def refuse_newer(engine: sa.Engine) -> None:
         raise StorageError(
             Text("A newer massgen-bot has written to {place}: upgrade this program.", place=place(engine.url))
         )
-
-
-class WarningListener(logging.Handler):
-    """Calls `heard` whenever DBOS warns of something: its threads report their failures to nobody else."""
-
-    def __init__(self, heard: Callable[[], None]) -> None:
-        super().__init__(logging.WARNING)
-        self._heard = heard
-
-    @override
-    def emit(self, record: logging.LogRecord) -> None:
-        self._heard()
 
 
 def calm() -> None:

@@ -45,6 +45,7 @@ OLDEST_SQLITE = (3, 35, 0)
 """It answers writes with what it wrote (RETURNING)."""
 
 _WITH_SUBSECONDS = (3, 42, 0)
+_ROOM = 64 * 1024
 _BUSY_TIMEOUT = "PRAGMA busy_timeout = 30000"
 _FORMS = Text("sqlite:////absolute/path or postgresql+psycopg://user@host/database")
 
@@ -110,6 +111,7 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
         connection.execute("PRAGMA foreign_keys = ON")
         if purpose != "read":
             connection.execute(f"PRAGMA synchronous = {'FULL' if purpose == 'write' else 'NORMAL'}")
+            connection.execute("PRAGMA fullfsync = ON")  # macOS else leaves it in the drive's own memory.
             use_wal(connection)
         entry.info["files"] = _SameFiles(url, with_wal=purpose == "write")
 
@@ -301,23 +303,34 @@ def plainly(url: sa.URL) -> Generator[None]:
 
 def describe_error(error: exc.SQLAlchemyError, url: sa.URL) -> StorageError:
     """What an operator must do about a database error."""
-    words, kind = _words_for(error)
+    words, kind = _words_for(error, url)
     # A sentence that sends people to the log must find something there.
     _log.log(logging.ERROR if words is _ANYTHING else logging.INFO, "the database refused", exc_info=error)
     return _told(kind(Text(words, name=place(url))))
 
 
-def _words_for(error: exc.SQLAlchemyError) -> "_Meaning":
+def _words_for(error: exc.SQLAlchemyError, url: sa.URL) -> "_Meaning":
     cause = getattr(error, "orig", None)
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        return _SQLITE.get(code, (_ANYTHING, StorageError))
+        # Of the files beside the database, SQLite only says that it can't make them, or can't make them longer.
+        is_full = code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} and _has_no_room(Path(url.database or ""))
+        return _SQLITE.get(sqlite3.SQLITE_FULL if is_full else code, (_ANYTHING, StorageError))
     if (known := _POSTGRES.get(getattr(cause, "sqlstate", None) or "")) is not None:
         return known
     if isinstance(error, exc.OperationalError | exc.InterfaceError):
         answer = str(cause)
         return next((meaning for pattern, meaning in _REFUSALS if pattern.search(answer)), _AWAY)
     return _ANYTHING, StorageError
+
+
+def _has_no_room(file: Path) -> bool:
+    """Whether the disk of a file has no place for what SQLite keeps beside it, or for one more file."""
+    try:
+        disk = os.statvfs(file.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _ROOM or (disk.f_files > 0 and disk.f_favail == 0)
 
 
 def disk_full(url: sa.URL) -> DatabaseBlockedError:

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from coordination.engine import dbos_recovery
-from coordination.engine.dbos_recovery import Failures
+from coordination.engine.dbos_engine import DbosEngine
+from coordination.engine.failures import Failures
 from coordination.errors import CoordinationError, LogLostError, StorageError
 from coordination.ports import Job
 from coordination.storage.database import OLDEST_SQLITE, open_engine, parse_url, refuse_old_sqlite, teach
 from coordination.text import Text
+from tests.chaos.deployment import until
 from tests.contract.engines import Hands, a_job, dbos_bench
-from tests.databases import sqlite_url
+from tests.databases import own_server, postgres_programs, sqlite_url
 from tests.e2e.program import Program
 
 REFUSED = "CREATE TRIGGER refused BEFORE UPDATE OF status ON workflow_status BEGIN SELECT RAISE(ABORT, 'seeded'); END"
@@ -67,6 +69,24 @@ async def test_what_fails_in_dbos_own_threads_is_noticed_although_nobody_submitt
         with pytest.raises(StorageError):
             async with asyncio.timeout(60):
                 await bench.engine.stuck(SOON)
+
+
+async def test_what_dbos_warns_of_during_an_outage_is_logged_once_a_minute_and_heard_each_time(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here")
+    heard: list[None] = []
+    monkeypatch.setattr(DbosEngine, "_warned", lambda _: heard.append(None))
+    with own_server(programs) as server:
+        async with dbos_bench(server.new_database(), 3) as bench, bench.engine.running(Hands().perform):
+            await asyncio.to_thread(server.stop, immediately=True)
+            await until(lambda: len(heard) >= 4, what="four warnings")
+            await asyncio.to_thread(server.start)
+    places = [(each.filename, each.lineno) for each in caplog.records if each.name == "dbos"]
+    assert 0 < len(places) < len(heard)
+    assert len(set(places)) == len(places)
 
 
 async def test_a_job_that_fails_again_and_again_is_told_to_who_waits_for_its_run_and_to_nobody_else(

@@ -18,7 +18,8 @@ from dbos import _core, _dbos, _sys_db, _workflow_commands
 from coordination.domain.transitions import evolve
 from coordination.engine import dbos_recovery
 from coordination.engine.dbos_engine import DbosEngine
-from coordination.engine.dbos_recovery import Failures, WorkerLoop
+from coordination.engine.dbos_recovery import WorkerLoop
+from coordination.engine.failures import Failures
 from coordination.errors import ConflictError, StorageError
 from coordination.ports import Job
 from coordination.storage.sql_run_log import SqlLog
