@@ -69,6 +69,10 @@ class Workspaces(Protocol):
         """The installation in a workspace; None if there is none."""
         ...
 
+    async def of_team(self, team: str) -> Workspace | None:
+        """The installation that a workspace made itself, by its team alone: no two in all of Slack have the same."""
+        ...
+
 
 @dataclass(frozen=True)
 class KnownWorkspaces:
@@ -85,6 +89,10 @@ class KnownWorkspaces:
         """The one of that team, and of that enterprise."""
         named = (enterprise, team)
         return next((each for each in self.installed if (each.enterprise, each.team) == named), None)
+
+    async def of_team(self, team: str) -> Workspace | None:
+        """The one of that team."""
+        return next((each for each in self.installed if team and each.team == team), None)
 
 
 async def in_tenant(workspaces: Workspaces, tenant: str) -> Workspace | None:
@@ -155,7 +163,9 @@ class Authorize(AsyncAuthorize):
         actor_team_id: str | None = None,
         actor_user_id: str | None = None,
     ) -> AuthorizeResult | None:
+        # In a shared channel a window is submitted in the name of the organisation of whoever submits it, to our team.
         workspace = await self._workspaces.of(enterprise_id or "", team_id or "")
+        workspace = workspace or await self._workspaces.of_team(team_id or "")
         if workspace is None:
             return None
         context[_KEY] = workspace
@@ -313,6 +323,19 @@ class InstalledWorkspaces:
             token=bot.bot_token,
             has_rotation=bot.bot_token_expires_at is not None,
         )
+
+    async def of_team(self, team: str) -> Workspace | None:
+        """The newest of that team, with the organisation that it was installed in."""
+        bots = self.store.bots.c
+        query = (
+            sa.select(bots.enterprise_id)
+            .where(bots.client_id == self.client_id, bots.team_id == team)
+            .order_by(bots.installed_at.desc())
+            .limit(1)
+        )
+        async with self.store.engine.connect() as connection:
+            found = (await connection.execute(query)).first() if team else None
+        return None if found is None else await self.of(found[0] or "", team)
 
     async def _bot(self, enterprise: str, team: str) -> Bot | None:
         """The installation of exactly this workspace, or, without a `team`, of the organisation."""

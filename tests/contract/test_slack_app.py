@@ -459,6 +459,29 @@ async def test_a_workspace_that_never_installed_the_app_is_not_listened_to(harne
     assert [request for request, _, _ in harness.chat_service.asked] == [ShowHelp()]
 
 
+@pytest.mark.parametrize("enterprise", ["", "E1"], ids=["a workspace", "one of an organisation"])
+@pytest.mark.parametrize("home", [("", "T7"), ("E7", "T7")], ids=["from a workspace", "from an organisation"])
+async def test_what_somebody_of_another_organisation_submits_in_a_shared_channel_arrives_as_theirs(
+    home: tuple[str, str], enterprise: str
+) -> None:
+    server = SlackServer([replace(a_team(), enterprise=enterprise or None)])
+    async with slack_serving(server):
+        app, chat_service = app_for(server, "socket"), SmallChatService(changed=server.changed)
+        async with served(server, app, "socket", chat_service) as line:
+            harness = Harness(server, app, line, chat_service)
+            tenant = f"slack:{enterprise or '-'}:T1"
+            message, _ = await harness.card(DECIDE, place=replace(harness.place(), tenant=tenant))
+            stranger = replace(harness.somebody(), home=home)
+            server.teams[0].users["UALICE"] |= {"team_id": home[1], "is_stranger": True}
+            await stranger.click(message, "reject")
+            await stranger.submit(await stranger.opened(), "Too loud.")
+            await server.until(lambda: chat_service.done)
+            request, by, _ = chat_service.asked[-1]
+            assert isinstance(request, SubmitText)
+            assert (by.tenant, by.home_team, by.is_external) == (tenant, home[1], True)
+    assert server.diagnostics == []
+
+
 async def test_the_operators_admins_are_named_by_workspace() -> None:
     async with a_harness(teams=("T1", "T2"), admins=frozenset({"T1/UALICE", "UBOB"})) as harness:
         for user, team, is_admin in (("UALICE", 0, True), ("UALICE", 1, False), ("UBOB", 0, False)):

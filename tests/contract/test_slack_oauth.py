@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.oauth.installation_store.models.bot import Bot
 
 from bot.chat.platform import ChannelRef, MissingPermission
 from bot.chat.service_port import ShowHelp
 from bot.slack_app.client import opened_slack
 from bot.slack_app.identity import Admins
-from bot.slack_app.installations import SCOPES, InstalledWorkspaces, installed_workspaces
+from bot.slack_app.installations import SCOPES, Authorize, InstalledWorkspaces, authorized_in, installed_workspaces
 from bot.slack_app.settings import OAuthMode, SlackSettings, slack_settings
 from bot.slack_app.setup import manifest
 from bot.variables import Environment
@@ -107,6 +108,27 @@ async def organisation() -> AsyncGenerator[SlackServer]:
     async with slack_serving(SlackServer(teams)) as server:
         yield server
     assert server.diagnostics == []
+
+
+async def test_a_team_is_found_whichever_organisation_an_event_names_and_answers_for_its_own_tenant(
+    server: SlackServer, tmp_path: Path
+) -> None:
+    """A window that somebody of another organisation submits in a shared channel names theirs."""
+    server.teams[1].enterprise = "E1"
+    async with many(server, tmp_path) as (harness, browser):
+        await browser.install("code-T1")
+        await browser.install("code-T2")
+        authorize = Authorize(harness.app.workspaces)
+        for enterprise, team, tenant in (("E7", "T1", "slack:-:T1"), (None, "T2", "slack:E1:T2")):
+            context = AsyncBoltContext()
+            told = await authorize(context=context, enterprise_id=enterprise, team_id=team, user_id="U1")
+            workspace = authorized_in(context)
+            assert workspace is not None
+            assert told is not None
+            assert (workspace.tenant, told.bot_token) == (tenant, f"xoxb-{team}")
+        assert await harness.app.workspaces.of("E7", "T1") is None, "a tenant has one name"
+        assert await harness.app.workspaces.of_team("T9") is None
+        assert await harness.app.workspaces.of_team("") is None
 
 
 async def test_an_organisation_installs_once_and_each_of_its_workspaces_is_a_tenant(

@@ -86,7 +86,7 @@ class HttpLine:
 
 @dataclass
 class Somebody:
-    """One person in one workspace."""
+    """One person in one workspace, or, with a `home`, of another one in a channel that both share."""
 
     server: SlackServer
     line: Line
@@ -94,6 +94,7 @@ class Somebody:
     id: str
     name: str = ""
     last_view: str = ""
+    home: tuple[str, str] = ("", "")
 
     def _team(self) -> dict[str, Any]:
         return {"id": self.team.id, "domain": "test", **self._enterprise("enterprise_id")}
@@ -310,11 +311,18 @@ class Somebody:
         )
 
     async def fills_in(self, view: dict[str, Any], values: dict[str, Any]) -> None:
-        """Submit a view with these values of its inputs."""
+        """Submit a view with these values of its inputs.
+
+        In a shared channel the organisation and the team are those of whoever submits, and the app's team is in the view:
+        https://github.com/slackapi/bolt-js/issues/1614
+        """
+        enterprise, team = self.home
+        own = {"id": team, "domain": "elsewhere", **({"enterprise_id": enterprise} if enterprise else {})}
         await self.line.send(
             "interaction",
             {
                 **self._interaction("view_submission"),
+                **({"team": own, "enterprise": {"id": enterprise} if enterprise else None} if team else {}),
                 "view": {
                     "id": view["id"],
                     "root_view_id": view["root_view_id"],
@@ -322,6 +330,7 @@ class Somebody:
                     "callback_id": view["callback_id"],
                     "private_metadata": view["private_metadata"],
                     "team_id": self.team.id,
+                    "app_installed_team_id": self.team.id,
                     "state": {"values": values},
                 },
                 "response_urls": [],
