@@ -17,7 +17,6 @@ from rich.text import Text
 
 from bot.cards.run_card import card_for
 from bot.cards.run_view import RunView
-from bot.cards.text import visible
 from bot.cards.timeline import TimelineEntry, timeline_entry
 from bot.terminal.output import STATUS_ICONS, Renderer
 from bot.terminal.prompts import KeyQuestion, Question, explanation
@@ -120,10 +119,10 @@ class LineScreen:
         self._print(Text("\n").join(renderer.hang("  ", Text(line)) for line in text.split("\n")))
 
     def ask(self, question: Question) -> None:
-        """The question and its keys."""
+        """The question and its keys. Its lines are ready to show, as all that is on a card."""
         if isinstance(question, KeyQuestion):
             for line in question.lines:
-                self.say(visible(line))
+                self.say(line)
         self._console.print(prompt_of(question), end="", soft_wrap=True)
 
     def answered(self, word: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -15,11 +16,11 @@ from bot.cards.run_view import next_view, view_of
 from bot.cards.text import FOLD, arguments_of, shown
 from bot.message import Argument, CallItem, CallList, Card, Paragraph, Severity, StyledText, Timestamp
 from bot.terminal.output import Renderer, folded, timestamp_text
-from bot.terminal.prompts import question_for
+from bot.terminal.prompts import Choice, KeyQuestion, question_for
 from bot.terminal.screen import LineScreen, prompt_of
 from coordination.domain.canonical_json import canonical
 from tests.builders import START
-from tests.sample_logs import argued, recorded, waiting
+from tests.sample_logs import REMOVE, argued, recorded, waiting
 
 
 def console(width: int = 80) -> Console:
@@ -134,6 +135,21 @@ def test_the_question_names_its_keys_and_fits() -> None:
     prompt = prompt_of(question).plain
     assert prompt == "Approve 2 calls?  [a]pprove  [r]eject  [c]hange  [k]eep  [o]ther  [d]etails  "
     assert cell_len(prompt) < 80
+
+
+def test_the_second_question_shows_line_breaks_and_marks_for_secrets_as_the_card_does() -> None:
+    to = console(200)
+    view = view_of(waiting(replace(REMOVE, arguments=canonical({"title": f"a\nb ghp_{'a1B2c3' * 6} ⟨secret:x"}))))
+    assert view is not None
+    first = question_for(card_for(view, START))
+    assert first is not None
+    choice = first.answer("a")
+    second = choice.answer if isinstance(choice, Choice) else None
+    assert isinstance(second, KeyQuestion)
+    LineScreen(to, lambda: START).ask(second)
+    assert isinstance(to.file, io.StringIO)
+    said = to.file.getvalue()
+    assert re.search(r"title a↵ b ⟨secret:[0-9a-f-]{19}⟩ ⟨U\+27E8⟩secret:x\n", said), said
 
 
 def test_a_pipe_gets_one_line_per_event_worth_telling() -> None:

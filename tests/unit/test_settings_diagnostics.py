@@ -1,10 +1,12 @@
 """What a bad configuration is told: everything at once, with the place, what was found and what was expected."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from bot.cards.text import visible
 from coordination.config import load, parse
 from coordination.errors import ConfigError
 from tests.german import english_in
@@ -119,7 +121,7 @@ limit: 3
         (AGENT + "agent: {backend: {type: ollama, model: m}}\n", "2: agent: found both agent and agents; "),
         (
             'agents: [{id: "a\\nb", backend: {type: ollama, model: m}}]\n',
-            "1: agents[0].id: found 'a⟨U+000A⟩b'; expected one",
+            "1: agents[0].id: found 'a\\nb'; expected one",
         ),
         (AGENT + "orchestrator: 1\n", "2: orchestrator: found a number; expected a mapping"),
         (AGENT + "mcp_servers: x\n", "2: mcp_servers: found a text; expected a list or a mapping of servers"),
@@ -249,7 +251,7 @@ def test_many_problems_end_in_a_count() -> None:
 def test_a_files_name_stays_on_its_line() -> None:
     with pytest.raises(ConfigError) as caught:
         parse("", origin="a\nb.yaml", environ={})
-    assert caught.value.diagnostics[0].startswith("a⟨U+000A⟩b.yaml:1: ")
+    assert caught.value.diagnostics[0].startswith("a\\nb.yaml:1: ")
 
 
 def test_a_file_that_is_not_there_or_no_text_is_said_so(tmp_path: Path) -> None:
@@ -287,3 +289,14 @@ def test_a_wrong_value_of_a_variable_is_told_by_its_name_and_its_length(keys: st
         parse(f"agents: [{{backend: {{model: m, {keys}}}}}]\n", origin="ops.yaml", environ=environ)
     assert f"found {found}" in str(refused.value)
     assert all(value not in str(refused.value) for value in environ.values())
+
+
+@pytest.mark.parametrize("hidden", ["\x01", "\u202e", "\u200b", "\U000e0041"])
+def test_a_hidden_character_is_named_once_and_read_as_part_of_the_text_by_nobody_who_shows_it(hidden: str) -> None:
+    """A card or a terminal names such characters itself, and marks text that looks like one of its names."""
+    text = f"agents: [{{backend: {{type: ollama, model: m, {json.dumps('a' + hidden + 'b')}: 1}}}}]\n"
+    with pytest.raises(ConfigError) as caught:
+        parse(text, origin="ops.yaml", environ={})
+    (complaint,) = caught.value.diagnostics
+    assert hidden not in complaint
+    assert visible(complaint) == complaint

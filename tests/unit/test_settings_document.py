@@ -43,9 +43,9 @@ def complaint_of(text: str) -> str:
         ("agents: &a [*a]\n", "1: found an alias inside its own anchor; expected"),
         ("? [a]\n: b\nagents: [{backend: {type: ollama, model: m}}]\n", "1: found a list as a key; expected a text"),
         ("<<: x\nagents: [{backend: {type: ollama, model: m}}]\n", "1: found a text after <<; expected an alias of"),
-        ("agents: \x00\n", "1: found the character ⟨U+0000⟩; expected readable text"),
+        ("agents: \x00\n", "1: found the character \\x00; expected readable text"),
         ('agents: "\\0"\n', "1: found a control character or half of a surrogate pair; expected readable text"),
-        ("a: \ud800\n", "1: found the character ⟨U+D800⟩; expected readable text"),
+        ("a: \ud800\n", "1: found the character \\ud800; expected readable text"),
         ("#" * 300_000, "1: found more than 256 kB; expected a smaller file"),
     ],
 )
