@@ -220,7 +220,7 @@ async def _changed(executor: Executor, calls: Sequence[PlannedCall]) -> Text | N
 async def _objection(executor: Executor, call: PlannedCall) -> Text | None:
     """Why this call must not start: the tool is not what people approved, or can't be asked."""
     try:
-        definition = await executor.definition_digest(call.server, call.tool)
+        definition = await executor.definition_digest(call.server, call.tool, call.definition)
     except ToolServerError as error:
         return Text("not sent: {why}", why=error.text)
     if definition is None:

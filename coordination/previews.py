@@ -47,8 +47,8 @@ _LINE = 80
 class PinnedReads(Protocol):
     """Knows of each tool whether it still is what it was, as an `Executor` does."""
 
-    async def definition_digest(self, server: str, tool: str) -> str | None:
-        """The digest of a tool's definition at this moment."""
+    async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
+        """The digest of a tool's definition at this moment, or soon after if it is not yet the `expected` one."""
         ...
 
     async def settings_digest(self, server: str) -> str:
@@ -221,7 +221,7 @@ async def _objection(
     name = f"{asked.server}.{asked.tool}"
     try:
         settings = await pinned.settings_digest(asked.server)
-        definition = await pinned.definition_digest(asked.server, asked.tool)
+        definition = await pinned.definition_digest(asked.server, asked.tool, reading.definition)
     except ToolServerError as error:
         return Text("not sent: {why}", why=error.text)
     if (settings, definition) != (reading.settings, reading.definition):

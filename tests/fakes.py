@@ -102,7 +102,7 @@ class World:
         default_factory=dict[tuple[str, str], "JsonObject | None"]
     )
 
-    async def definition_digest(self, server: str, tool: str) -> str | None:
+    async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
         """As planned, unless the test changed it."""
         return self.definitions.get((server, tool), f"definition-of-{tool}")
 

@@ -151,8 +151,8 @@ class _ObservedExecutor:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    async def definition_digest(self, server: str, tool: str) -> str | None:
-        return await self._executor.definition_digest(server, tool)
+    async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
+        return await self._executor.definition_digest(server, tool, expected)
 
     async def input_schema(self, server: str, tool: str) -> JsonObject | None:
         return await self._executor.input_schema(server, tool)

@@ -45,6 +45,8 @@ class Patience:
         longest: the limit of that.
         healthy: a server that lived as long as this has had no failure.
         restart: a server on the network that was there before is tried again for so long when it can't be reached.
+        settling: a tool that is not there, or not as it was approved, is asked for again for so long: its server may
+            be starting.
         unchecked: so long after a server's settings and files were compared, reads don't compare them again; calls
             always do.
         unused: a server that nobody asked anything for so long is ended; its next use starts it again.
@@ -55,6 +57,7 @@ class Patience:
     longest: float = 10.0
     healthy: float = 30.0
     restart: float = 10.0
+    settling: float = 3.0
     unchecked: float = 1.0
     unused: float = 900.0
     most: int = 50

@@ -41,7 +41,7 @@ class McpHub:
         """`key` is the installation's, for fingerprints that are compared later; without it one of its own."""
         silence_library_logs()
         self._fingerprints = Fingerprints(key or secrets.token_bytes(32))
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self._connections: dict[ServerSpec, Connection] = {}
         self._owners: asyncio.TaskGroup | None = None
         self._guard = ProcessGuard()
@@ -120,7 +120,7 @@ class McpHub:
             for old in [each for each, connection in self._connections.items() if connection.is_of_no_use]:
                 del self._connections[old]
             self._connections[spec] = Connection(
-                spec, self._owners, self._patience, self._guard, self._fingerprints, self._make_room
+                spec, self._owners, self.patience, self._guard, self._fingerprints, self._make_room
             )
         return self._connections[spec]
 
@@ -128,7 +128,7 @@ class McpHub:
         """End the servers that were unused for longest, where there are too many; those at work are left to it."""
         unused = {each: each.unused_for for each in self._connections.values()}
         living = sorted((each for each in unused if unused[each] is not None), key=lambda each: unused[each] or 0.0)
-        for connection in living[max(0, self._patience.most - 1) :]:
+        for connection in living[max(0, self.patience.most - 1) :]:
             if unused[connection]:
                 connection.rest()
 
@@ -176,16 +176,14 @@ class _Executor:
         self._hub = hub
         self._servers = servers
 
-    async def definition_digest(self, server: str, tool: str) -> str | None:
-        """The digest of a tool's definition as the server gives it at this moment."""
-        _, listing = await _listed(self._hub.connection(self._spec(server)), fresh=True)
-        definition = listing.tools.get(tool)
+    async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
+        """The digest of a tool's definition as the server gives it at this moment, or soon after if it is another one."""
+        _, definition = await self._defined(self._spec(server), tool, expected)
         return None if definition is None else definition.digest
 
     async def input_schema(self, server: str, tool: str) -> JsonObject | None:
         """What a tool takes, as the server gives it at this moment."""
-        _, listing = await _listed(self._hub.connection(self._spec(server)), fresh=True)
-        definition = listing.tools.get(tool)
+        _, definition = await self._defined(self._spec(server), tool)
         return None if definition is None else definition.input_schema
 
     async def settings_digest(self, server: str) -> str:
@@ -214,17 +212,18 @@ class _Executor:
     async def _call(self, spec: ServerSpec, call: PlannedCall, key: str, until: float) -> ToolOutput:
         try:
             async with asyncio.timeout_at(until):
-                session, listing = await _listed(self._hub.connection(spec), fresh=True)
+                session, tool = await self._defined(spec, call.tool, call.definition)
         except TimeoutError:
             raise CallNotSentError(complaints.unanswered(spec).text) from None
         except ToolServerError as error:
             raise CallNotSentError(error.text) from error
-        tool = listing.tools.get(call.tool)
         if session.fingerprint.digest != call.settings:
             raise CallNotSentError(
                 Text("the settings of the MCP server {server} have changed since the plan was made", server=call.server)
             )
-        if tool is None or tool.digest != call.definition:
+        if tool is None:
+            raise CallNotSentError(Text("{server} no longer has a tool {tool}", server=call.server, tool=call.tool))
+        if tool.digest != call.definition:
             raise CallNotSentError(
                 Text(
                     "the definition of {server}.{tool} has changed since the call was planned",
@@ -236,6 +235,24 @@ class _Executor:
         if output.is_in_doubt:
             raise CallOutcomeUnknownError(complaints.in_doubt(spec, output.text), may_go_on=True)
         return output
+
+    async def _defined(
+        self, spec: ServerSpec, tool: str, expected: str = ""
+    ) -> tuple[McpSession, ToolDefinition | None]:
+        """A session, and a tool as it has just listed it; None: it has none.
+
+        One that starts may have half of its tools, or describe them in other words, until it has asked around.
+        """
+        loop = asyncio.get_running_loop()
+        pause, until = self._hub.patience.first, loop.time() + self._hub.patience.settling
+        while True:
+            session, listing = await _listed(self._hub.connection(spec), fresh=True)
+            found = listing.tools.get(tool)
+            is_expected = found is not None and expected in ("", found.digest)
+            if is_expected or loop.time() >= until:
+                return session, found
+            await asyncio.sleep(min(pause, max(0.0, until - loop.time())))
+            pause *= 2
 
     def _spec(self, server: str) -> ServerSpec:
         if server not in self._servers:

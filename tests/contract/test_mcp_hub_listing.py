@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from coordination.domain.canonical_json import Json, canonical, digest
+from coordination.domain.plan import PlannedCall
 from coordination.errors import ToolServerError
 from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
-from coordination.ports import ServerSpec
+from coordination.ports import CallNotSentError, ServerSpec
 from tests.servers.mcp_programs import stdio
 
 
@@ -34,6 +35,11 @@ def changing(trigger: Path) -> ServerSpec:
 def becomes(trigger: Path, change: dict[str, Json]) -> None:
     """From now on the server gives another definition; None takes a part away, or the tool itself."""
     trigger.write_text(json.dumps(change))
+
+
+def starts_slowly(trigger: Path, lists: int) -> None:
+    """From now on the server has all of its tools only after so many lists."""
+    trigger.write_text(str(lists))
 
 
 async def test_a_thousand_tools_on_ten_pages_are_all_listed_once(hub: McpHub) -> None:
@@ -186,3 +192,38 @@ async def test_the_same_tool_on_a_server_described_in_other_words_is_another_too
     other = replace(spec, identity="python -m mcp_listing@2")
     (again,) = await hub.definitions([other])
     assert tool.digest != again.digest
+
+
+@pytest.mark.parametrize("lists", [1, 2, 3])
+async def test_a_server_that_has_just_started_is_asked_again_until_it_lists_what_was_approved(
+    trigger: Path, lists: int
+) -> None:
+    spec = stdio("mcp_listing", "starts_slowly", trigger)
+    async with McpHub(Patience(first=0.01), key=b"k" * 32) as before:
+        post = {each.tool: each for each in await before.definitions([spec])}["post"]
+    starts_slowly(trigger, lists)
+    call = PlannedCall(server="world", tool="post", arguments="{}", definition=post.digest, settings=post.settings)
+    async with asyncio.timeout(30), McpHub(Patience(first=0.01), key=b"k" * 32) as hub:
+        assert not (await hub.executor([spec]).call(call, "key")).is_error
+    async with asyncio.timeout(30), McpHub(Patience(first=0.01), key=b"k" * 32) as hub:
+        assert await hub.executor([spec]).definition_digest("world", "post", post.digest) == post.digest
+
+
+@pytest.mark.parametrize(
+    ("tool", "reason"),
+    [
+        ("post", "(the definition of world.post has changed|world no longer has a tool post)"),
+        ("gone", "world no longer has a tool gone"),
+    ],
+)
+async def test_a_tool_that_stays_another_one_is_waited_for_no_longer_than_some_seconds(
+    trigger: Path, tool: str, reason: str
+) -> None:
+    spec = stdio("mcp_listing", "starts_slowly", trigger)
+    async with McpHub(Patience(first=0.01), key=b"k" * 32) as before:
+        post = {each.tool: each for each in await before.definitions([spec])}["post"]
+    starts_slowly(trigger, 99)
+    call = PlannedCall(server="world", tool=tool, arguments="{}", definition=post.digest, settings=post.settings)
+    async with asyncio.timeout(30), McpHub(Patience(first=0.01, settling=0.2), key=b"k" * 32) as hub:
+        with pytest.raises(CallNotSentError, match=reason):
+            await hub.executor([spec]).call(call, "key")

@@ -135,9 +135,9 @@ class _FailpointExecutor:
         self._executor = executor
         self._failpoints = failpoints
 
-    async def definition_digest(self, server: str, tool: str) -> str | None:
+    async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
         self._failpoints.at("before a definition is read again")
-        return await self._executor.definition_digest(server, tool)
+        return await self._executor.definition_digest(server, tool, expected)
 
     async def input_schema(self, server: str, tool: str) -> JsonObject | None:
         return await self._executor.input_schema(server, tool)

@@ -57,6 +57,17 @@ def changes(params: Message) -> Message:
 LISTED: list[str] = []
 
 
+def starts_slowly(params: Message) -> Message:
+    """Has its tools one by one, and says so each time; as often as the file says, if there is one."""
+    LISTED.append("")
+    trigger = Path(sys.argv[2])
+    if len(LISTED) > (int(trigger.read_text()) if trigger.exists() else 0):
+        return {"tools": [a_tool("read_board"), a_tool("post", description="Posts to #general.")]}
+    say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+    half = [a_tool("read_board", description="Asks which channels there are …")]
+    return {"tools": half if len(LISTED) % 2 else [*half, a_tool("post", description="Asks which channels …")]}
+
+
 def falls_silent(params: Message) -> Message:
     """Answers only the first time."""
     trigger = Path(sys.argv[2])
@@ -127,6 +138,7 @@ LISTS: dict[str, Callable[[Message], Message]] = {
         changing,
         changes_meanwhile,
         without_tools,
+        starts_slowly,
         falls_silent,
         dies_when_told,
         hangs_when_told,

@@ -66,8 +66,8 @@ class Approving:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    async def definition_digest(self, server: str, tool: str) -> str | None:
-        return await self._executor.definition_digest(server, tool)
+    async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
+        return await self._executor.definition_digest(server, tool, expected)
 
     async def call(self, call: PlannedCall, key: str) -> ToolOutput:
         definition, settings = "", ""

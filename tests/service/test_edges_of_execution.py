@@ -60,7 +60,7 @@ async def test_a_server_that_can_not_be_asked_is_an_objection_to_its_call() -> N
 
     class Unreachable(World):
         @override
-        async def definition_digest(self, server: str, tool: str) -> str | None:
+        async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
             raise ToolServerError(Text("nobody there"))
 
     harness = a_service()

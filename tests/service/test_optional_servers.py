@@ -164,7 +164,7 @@ async def test_an_approved_call_of_a_server_that_went_away_is_not_sent() -> None
     harness = service_of(PlayedModel(answers("Opened.", ("mcp__files__open", {})), says("Not opened.")), away={})
     run, state = await harness.planned()
 
-    async def away(server: str, tool: str) -> str | None:
+    async def away(server: str, tool: str, expected: str = "") -> str | None:
         raise ToolServerError(Text.verbatim(AWAY))
 
     harness.world.definition_digest = away

@@ -111,7 +111,7 @@ async def test_a_freeze_that_comes_between_the_last_look_and_the_call_holds_it()
     harness, switch, run = await approved()
     listing = harness.world.definition_digest
 
-    async def slowly(server: str, tool: str) -> str | None:
+    async def slowly(server: str, tool: str, expected: str = "") -> str | None:
         if switch.by is None and switch.looks is None:
             switch.by, switch.looks = ADA, 4
             await harness.people.review_all("here")

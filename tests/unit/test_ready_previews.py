@@ -215,7 +215,7 @@ class Counted:
         self.asked += 1
         return ToolOutput(text=self.answer)
 
-    async def definition_digest(self, server: str, tool: str) -> str | None:
+    async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
         return f"definition-of-{tool}"
 
     async def settings_digest(self, server: str) -> str:
