@@ -20,7 +20,9 @@ from bot.i18n import catalog
 
 _log = logging.getLogger(__name__)
 
-GONE = frozenset({"message_not_found", "thread_not_found", "cant_edit_message_not_found"})
+GONE = frozenset({"message_not_found", "thread_not_found", "cant_edit_message_not_found", "not_found"})
+"""A message, or, with the last, a window: https://docs.slack.dev/reference/methods/views.update"""
+
 NOT_IN = frozenset({"not_in_channel", "user_not_in_channel"})
 NOT_HERE = frozenset(
     {

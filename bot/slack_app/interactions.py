@@ -13,6 +13,7 @@ from typing import assert_never
 from slack_sdk.errors import SlackApiError
 
 from bot.chat.platform import CardTooLarge, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.private_cards import not_done_card
 from bot.chat.service_port import (
     MOST_REQUIRED,
     AdminCommand,
@@ -258,7 +259,7 @@ class Clicks:
         match reply:
             case AskForText(form=form, run=run):
                 if not await is_opened(self.clients, source, text_modal(form, opened_by(click), run)):
-                    await self.replies.reply_text(source, catalog.text("chat.too_slow"))
+                    await self._say_too_slow(source)
             case Pages(run=run, cards=pages):
                 if not await is_opened(self.clients, source, details_modal(pages, opened_by(click, run))):
                     await self.replies.reply(source, reply)
@@ -268,6 +269,12 @@ class Clicks:
                 if click.action in ANSWERS and source.reply_address and not isinstance(reply, Private):
                     await self.replies.withdraw(source)
                 await self.replies.reply(source, reply)
+
+    async def _say_too_slow(self, source: EventSource) -> None:
+        if source.view:
+            await self.tell_in_window(source, not_done_card(catalog.rich("chat.too_slow")))
+        else:
+            await self.replies.reply_text(source, catalog.text("chat.too_slow"))
 
     async def submit(self, source: EventSource, opened: Opened, text: str, fields: Mapping[str, str]) -> None:
         """A submitted modal acts on the message whose button opened it."""
@@ -315,11 +322,12 @@ class Clicks:
             await self.replies.reply_card(source, card)
 
     async def turn(self, source: EventSource, opened: Opened, view: str, to: int) -> None:
-        """Another page of the details."""
+        """Another page of the details, unless their window was closed meanwhile."""
         by = await self.people.somebody(source.workspace, source.user, source.called)
         reply = await self.chat_service.handle(ShowPlan(run=opened.run), by, source.place)
         if isinstance(reply, Pages):
-            await self._update(source, view, details_modal(reply.cards, replace(opened, page=to)))
+            with suppress(MessageNotFound):
+                await self._update(source, view, details_modal(reply.cards, replace(opened, page=to)))
 
 
 def _opened(source: EventSource, run: str) -> Opened:

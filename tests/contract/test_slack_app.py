@@ -398,6 +398,34 @@ async def test_details_come_in_pages(harness: Harness) -> None:
     assert harness.chat_service.done == []
 
 
+@pytest.mark.parametrize("action", ["reject", "details"])
+async def test_a_window_that_opens_too_late_says_so_or_is_shown_as_a_message(harness: Harness, action: str) -> None:
+    harness.chat_service.pages = [note("first page")]
+    message, _ = await harness.card(DECIDE)
+    harness.server.faults.append(Fault(method="views.open", error="expired_trigger_id"))
+    await harness.somebody().click(message, action)
+    told = await harness.private_message()
+    assert ("Nothing was done; click again" if action == "reject" else "first page") in told
+    assert harness.chat_service.done == []
+    assert harness.server.views == {}
+
+
+async def test_a_page_of_a_window_that_was_closed_is_let_go(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    harness.chat_service.pages = [note("first page"), note("second page")]
+    message, _ = await harness.card(DECIDE)
+    alice = harness.somebody()
+    await alice.click(message, "details")
+    await harness.server.until(lambda: harness.server.views)
+    (view,) = harness.server.views.values()
+    harness.server.views.clear()
+    await alice.press_in(view, "page_next")
+    await harness.server.until(lambda: harness.server.called("views.update"))
+    await alice.command("help")
+    assert "Slack refused" not in await harness.private_message()
+    assert len(harness.server.private_messages) == 1
+    assert "Slack refused" not in caplog.text
+
+
 async def test_a_forged_or_stale_button_is_refused_in_private(harness: Harness) -> None:
     message, _ = await harness.card(DECIDE)
     element = message.element("approve")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.slack_harness import Harness, a_harness, run_in, said_in
+from tests.servers.slack_server import Fault
 
 
 @pytest.fixture
@@ -96,6 +97,19 @@ async def test_a_row_of_the_home_opens_the_whole_plan_for_those_who_may_read_it_
     await harness.told("alice", "history")
     await harness.somebody("alice").presses(harness.server.private_messages[before], f"open_{run}")
     assert "Written by agent1.final" in said_in((await harness.somebody("alice").opened(views + 1))["blocks"])
+
+
+async def test_a_window_over_that_of_a_plan_that_opens_too_late_is_said_in_the_lower_one(harness: Harness) -> None:
+    """On somebody's own page there is no other place for it."""
+    card, alice = await harness.planned(), harness.somebody("alice")
+    await alice.opens_home()
+    await harness.server.until(lambda: harness.server.homes)
+    await alice.presses(harness.server.homes["UALICE"], f"open_{run_in(card.text)}", channel="")
+    window = await alice.opened(0)
+    harness.server.faults.append(Fault(method="views.push", error="expired_trigger_id"))
+    await alice.press_in(window, "reject")
+    await harness.server.until(lambda: "Nothing was done; click again" in str(harness.server.views[window["id"]]))
+    assert len(harness.server.views) == 1
 
 
 async def test_administrators_choose_the_configuration_and_the_next_run_uses_it(harness: Harness) -> None:
