@@ -1,8 +1,8 @@
 """What `massgen-bot` and `python -m massgen_bot` start.
 
-An installed wheel keeps everything in this one package: `bot`, `coordination` and `configs` lie inside it, where no other
-project's package of such a name can replace them. In a checkout they lie beside it. Either way their folder goes first on
-the path of this process, so that what is imported as `bot` is ours.
+An installed wheel keeps everything in this one package: `bot`, `coordination` and `configs` lie inside it, where no
+other project's package of such a name can replace them. In a checkout they lie beside it. Either way their folder goes
+first on the path of this process, so that what is imported as `bot` is ours.
 """
 
 import sys

@@ -138,7 +138,7 @@ class AdminCommands(app_commands.Group):
     async def ask(
         self, interaction: AnyInteraction, action: str, *, name: str = "", scope: str = "", value: str = ""
     ) -> None:
-        """Send a command to the chat service, which knows who may: a server's own settings can show a command to anybody."""
+        """Send a command to the chat service, which knows who may use it: a server can show a command to anybody."""
         command = AdminCommand(action=action, name=name, scope=scope, value=value)
         await answer(interaction, command, self._chat_service)
 

@@ -81,9 +81,11 @@ _log = logging.getLogger(__name__)
 _PLACES = frozenset({10003, 10004})
 _GONE = frozenset({10008})
 _UNCHANGEABLE = frozenset({30046, 50005, 50083, 160005})
-"""Too many edits of messages that are older than an hour; another one's message; a thread that is archived, or locked."""
+"""Too many edits of messages that are older than an hour; another one's message; a thread that is archived, or locked.
+"""
 _BUSY = frozenset({20016, 20022, 20028, 20029, 31001, 40003, 40062, 130000})
-"""Slow mode, the write limits of a channel or a server, direct messages opened too fast, a resource with too much to do."""
+"""Slow mode, the write limits of a channel or a server, direct messages opened too fast, a resource with too much to
+do."""
 _PERMISSIONS = frozenset({50001, 50013})
 _BLOCKED = frozenset({200000, 200001, 240000})
 """A server's rules for words, and Discord's own against harmful links."""
@@ -91,7 +93,8 @@ _TOO_LARGE = frozenset({40005, 50035, 50045})
 _THREAD_EXISTS = 160004
 _CAN_NOT_TELL = 50007
 _NO_CODE = 0
-"""Of an answer that is none of Discord's own, such as the page of a gateway before it: it says nothing of what was asked for."""
+"""Of an answer that is none of Discord's own, such as the page of a gateway before it: it says nothing of what was
+asked for."""
 
 LATER = 5.0
 """Seconds to wait when Discord itself has a bad moment, and does not say how long."""
@@ -101,12 +104,15 @@ MUCH_LATER = 60.0
 
 
 async def read_answer(response: aiohttp.ClientResponse) -> object:
-    """What Discord answered; it stands in the place of discord.py's own reader, which takes an answer to be as documented.
+    """What Discord answered.
+
+    It stands in the place of discord.py's own reader, which takes an answer to be as documented.
 
     Raises:
-        aiohttp.ClientPayloadError: it is cut short, or the page of somebody before Discord. The request may have been done.
-        discord.HTTPException: it asks for patience and does not say how long, as Discord does to bots that it has blocked:
-            https://github.com/Rapptz/discord.py/issues/5221.
+        aiohttp.ClientPayloadError: it is cut short, or the page of somebody before Discord. The request may have been
+            done.
+        discord.HTTPException: it asks for patience and does not say how long, as Discord does to bots that it has
+            blocked: https://github.com/Rapptz/discord.py/issues/5221.
     """
     text = await response.text(encoding="utf-8")
     answer: dict[str, object] | str = text
@@ -158,7 +164,10 @@ def can_not_be_told(error: discord.HTTPException) -> bool:
 
 
 def _platform_error(error: discord.HTTPException, permissions: str) -> Exception:
-    """What a refusal means. One of which nothing is known is told as it is, and never as a matter of size or permissions."""
+    """What a refusal means.
+
+    One of which nothing is known is told as it is, and never as a matter of size or permissions.
+    """
     told: Exception | None = _gone(error) or _wait(error)
     if told is None and error.code in _UNCHANGEABLE:
         told = EditRefused(catalog.text("discord.refused", answer=_answer(error)))

@@ -83,7 +83,7 @@ class Mentions:
             request = FollowUp(prompt=prompt, once=str(message.id))
             reply = await self._chat_service().handle(request, by, place)
             if isinstance(reply, Private) and reply.ids is not None and reply.question:
-                # Only what answers a click can be for one pair of eyes: the question is asked where the words were said.
+                # Only an answer to a click can be private: the question is asked where the words were said.
                 await self._platform.post(place, reply.card, reply.ids, once=reply.question)
                 await self._chat_service().question_shown(reply.question, place)
                 return ()
@@ -121,7 +121,10 @@ def _selection_modal(name: str, title: str, label: str, form: TextForm) -> disco
 
 
 def _ticks(name: str, given: Sequence[Option], *, least: int, is_ticked: bool) -> _Ticks:
-    """Boxes show every entry at once, but a group holds ten; of a menu with more people see those that they scroll to."""
+    """Boxes show every entry at once, but a group holds ten.
+
+    Of a menu with more people see those that they scroll to.
+    """
     options = given[: markup.OPTIONS]
     kind = discord.ui.CheckboxGroup if len(options) <= markup.BOXES else discord.ui.Select
     field: _Ticks = kind(custom_id=name, min_values=least, max_values=len(options), required=least > 0)
@@ -236,7 +239,10 @@ class Clicks:
     async def clicked(
         self, interaction: AnyInteraction, what: ComponentId, text: str = "", fields: Mapping[str, str] = _NO_FIELDS
     ) -> None:
-        """A button, a menu or a modal; `text` is what was chosen or written, `fields` each field of a modal by its name."""
+        """A button, a menu or a modal.
+
+        `text` is what was chosen or written, `fields` each field of a modal by its name.
+        """
         async with report_errors(interaction):
             request = _request(interaction, what, text, fields)
             opens_window = what.control in {Control.TEXT, Control.FORM_MENU}
@@ -257,7 +263,9 @@ class Clicks:
             await self._show(interaction, what, request, reply)
 
     async def _clicked_by(self, interaction: AnyInteraction, what: ComponentId) -> tuple[Person, ChannelRef]:
-        """Who clicked, and where. In direct messages Discord names no server: that of the button counts, and who they are there.
+        """Who clicked, and where.
+
+        In direct messages Discord names no server: that of the button counts, and who they are there.
 
         Raises:
             RefusedError: the button is of no server, or they are not of it.

@@ -71,7 +71,10 @@ def as_line(text: str) -> str:
 
 
 def inline_code(text: str) -> str:
-    """A short text as code. Its backticks, which would end the code, are named like other characters that fool people."""
+    """A short text as code.
+
+    Its backticks, which would end the code, are named like other characters that fool people.
+    """
     return f"`{text.replace('`', _named('`'))}`" if text else ""
 
 
@@ -147,7 +150,10 @@ def _bold(text: str) -> str:
 
 
 def _struck(text: str, signs: str) -> str:
-    """A short text as code between these signs. Discord looks for the second pair in the code as well, so there it is named."""
+    """A short text as code between these signs.
+
+    Discord looks for the second pair in the code as well, so there it is named.
+    """
     code = inline_code(text).replace(signs[0], _named(signs[0]))
     return f"{signs}{code}{signs}" if code else ""
 
@@ -160,7 +166,10 @@ _SIGNS = {"person": "@", "role": "@&", "channel": "#"}
 
 
 def _link(mention: Mention) -> str:
-    """Whom we know by number only, or who is to be linked: each reader's Discord knows the name; an embed notifies nobody."""
+    """Whom we know by number only, or who is to be linked: each reader's Discord knows the name.
+
+    An embed notifies nobody.
+    """
     if not (mention.is_linked or mention.name == mention.id) or not (mention.id.isascii() and mention.id.isdecimal()):
         return ""
     return f"<{_SIGNS[mention.sort]}{mention.id}>"

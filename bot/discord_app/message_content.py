@@ -1,7 +1,8 @@
 """What a message of Discord says, whoever wrote it: its content, its embeds, and its files.
 
-Alerts come as embeds, with hardly any content. Of other people's messages Discord tells the content where they mention the
-bot or were chosen by somebody in a message's menu: https://discord.com/developers/docs/events/gateway#message-content-intent
+Alerts come as embeds, with hardly any content. Of other people's messages Discord tells the content where they mention
+the bot or were chosen by somebody in a message's menu:
+https://discord.com/developers/docs/events/gateway#message-content-intent
 """
 
 from collections.abc import Iterator, Sequence

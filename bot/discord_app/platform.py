@@ -81,7 +81,7 @@ class DiscordPlatform:
         return await self._send(place, render(card, ids), _nonce(once))
 
     async def find(self, place: ChannelRef, *, once: str, at: datetime) -> None:
-        """Not here: Discord itself finds what was posted a moment ago, and later tells nobody what was posted as what."""
+        """Not here: Discord itself finds what was just posted, and later tells nobody what was posted as what."""
         del place, once, at
 
     async def find_text(self, place: ChannelRef, words: Sequence[str], *, at: datetime) -> MessageRef | None:
@@ -248,7 +248,8 @@ class DiscordPlatform:
     async def link_to(self, message_ref: MessageRef) -> str:
         """What Discord itself copies as the link of a message. In a thread, the thread is its channel."""
         place = message_ref.place
-        return f"https://discord.com/channels/{guild_of(place.tenant)}/{place.thread or place.channel}/{message_ref.message}"
+        channel = place.thread or place.channel
+        return f"https://discord.com/channels/{guild_of(place.tenant)}/{channel}/{message_ref.message}"
 
     async def direct_channel(self, person: Person) -> ChannelRef:
         """Discord opens it for everybody; whether they take messages only a message tells."""
@@ -297,7 +298,10 @@ class DiscordPlatform:
         return (str(guild.owner_id),) if guild.owner_id else ()
 
     async def check_channel(self, tenant: str, channel: str) -> None:
-        """Whether the bot can post cards in a channel of this server, by what Discord tells now. Nobody from outside is in it."""
+        """Whether the bot can post cards in a channel of this server, by what Discord tells now.
+
+        Nobody from outside is in it.
+        """
         guild, found = await self._seen_channel(tenant, channel)
         if not isinstance(found, discord.TextChannel):
             raise MissingPermission(catalog.text("approvals_channel.no_text"))

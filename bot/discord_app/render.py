@@ -230,7 +230,10 @@ def render(card: Card, ids: ButtonIds | None = None) -> Rendered:
 
 
 def first_line(card: Card) -> str:
-    """What a notification of a message with this card says: how it stands, and the first words of it. Nothing in it pings."""
+    """What a notification of a message with this card says: how it stands, and the first words of it.
+
+    Nothing in it pings.
+    """
     sign, _ = SEVERITY_ICONS[card.severity]
     lines = [line for section in card.sections for line in _spoken(section)]
     words = [
@@ -280,7 +283,7 @@ def _sections(sections: tuple[Section, ...], room: int, *, file: str) -> tuple[l
     texts = [""] * len(sections)
     missing = 0
     left = room
-    # What we say ourselves leaves room for calls and agents' words; a list, which has neither, may be as long as an embed.
+    # What we say ourselves leaves room for calls and agents' words. A list has neither, and may be as long as an embed.
     longest = _OURS if any(_rank(section) for section in sections) else _LONGEST
     quotes, settled = (sum(_rank(section) == rank for section in sections) for rank in (2, 3))
     for number, section in sorted(enumerate(sections), key=lambda each: _rank(each[1])):

@@ -66,7 +66,9 @@ def sentence(text: str | RichText) -> Card:
 
 
 async def wait_in_private(interaction: AnyInteraction) -> bool:
-    """Tell Discord that an answer for this person alone will come: it waits three seconds for that, then a quarter of an hour.
+    """Tell Discord that an answer for this person alone will come.
+
+    Discord waits three seconds for that, and then a quarter of an hour for the answer.
 
     False: Discord does not take that word. What the person wants is known all the same.
     """

@@ -24,8 +24,8 @@ from bot.variables import Environment
 from coordination.errors import ConfigError
 
 _COMPARED = (
-    "name", "type", "description", "options", "choices", "value", "required", "autocomplete", "min_length", "max_length",
-    "min_value", "max_value",
+    "name", "type", "description", "options", "choices", "value", "required", "autocomplete",
+    "min_length", "max_length", "min_value", "max_value",
     "default_member_permissions", "name_localizations", "description_localizations", "contexts", "integration_types",
     "nsfw",
 )  # fmt: skip

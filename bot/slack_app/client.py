@@ -1,7 +1,7 @@
 """The app on bolt: all of its parts are named here, and a request that Slack sends twice is handled once.
 
-Slack's own retries are signed anew. Several processes behind one address each see their share; beyond that the chat service
-knows each event by its id.
+Slack's own retries are signed anew. Several processes behind one address each see their share; beyond that the chat
+service knows each event by its id.
 """
 
 import asyncio

@@ -43,7 +43,10 @@ CONFIG_OPTION = re.compile(r"(?:--|[\u2013\u2014])config[ =](\S+)\s+(\S.*)", re.
 
 
 def parse_command(text: str, once: str = "") -> Request | None:
-    """The request in a text; None if it names no run to cancel. A word with more behind it than one name begins a prompt."""
+    """The request in a text; None if it names no run to cancel.
+
+    A word with more behind it than one name begins a prompt.
+    """
     words = text.split()
     if not words or words == ["help"]:
         return ShowHelp()
@@ -137,7 +140,10 @@ class CommandHandlers:
     async def carry_out(
         self, source: EventSource, request: Request | None, usage: str = "", *, is_heard: bool = True
     ) -> None:
-        """One request. Without one `usage` is said. Where it is not sure to be heard, a run begins only if a card can come."""
+        """One request.
+
+        Without one `usage` is said. Where it is not sure to be heard, a run begins only if a card can come.
+        """
         if request is None:
             await self.replies.reply_text(source, usage)
             return
@@ -157,7 +163,10 @@ class CommandHandlers:
         return self.carry_out(source, request, self._usage(), is_heard=False)
 
     async def message(self, source: EventSource, said: Said) -> None:
-        """A mention or a direct message. Orders are words alone; a file that agents can't have is said before they begin."""
+        """A mention or a direct message.
+
+        Orders are words alone; a file that agents can't have is said before they begin.
+        """
         request = parse_command(said.text, source.once)
         if isinstance(request, StartRun):
             request = replace(request, asks_which=True)
@@ -172,7 +181,10 @@ class CommandHandlers:
         await self.carry_out(source, request, self._usage())
 
     async def shortcut(self, source: EventSource, said: Said) -> None:
-        """A message that somebody wants a plan from: the card goes into its thread. Whoever asks can't change its files."""
+        """A message that somebody wants a plan from: the card goes into its thread.
+
+        Whoever asks can't change its files.
+        """
         below = replace(source, thread=source.thread or source.message)
         prompt, refused = await with_files(said.text, said.files)
         if not prompt:

@@ -1,4 +1,7 @@
-"""Who somebody in Slack is: their name, their groups, and whether they administer the workspace. In doubt, they don't."""
+"""Who somebody in Slack is: their name, their groups, and whether they administer the workspace.
+
+In doubt, they don't.
+"""
 
 import asyncio
 import logging
@@ -115,7 +118,9 @@ class People:
         return catalog_in(account.locale if account is not None else "")
 
     async def read_anew(self, workspace: Workspace, user: str) -> Person | None:
-        """Somebody as Slack knows them now, whatever is remembered; None: their account is closed, or none of ours to see.
+        """Somebody as Slack knows them now, whatever is remembered.
+
+        None: their account is closed, or none of ours to see.
 
         Raises:
             MessageNotFound, MissingPermission, RateLimited: Slack does not tell.

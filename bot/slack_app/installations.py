@@ -222,7 +222,7 @@ FEATURES = {AGENT: (AGENT_SCOPE,), CHAT_TOOLS: CHAT_TOOL_SCOPES, APPROVALS: APPR
 
 
 def scopes_with(features: Collection[str], *, has_email: bool = False) -> tuple[str, ...]:
-    """The scopes of an app that is made with these features: what its manifest says, and what an installation asks for."""
+    """The scopes of an app that is made with these features, for its manifest and for installations."""
     of_features = (scope for each in features for scope in FEATURES[each])
     return tuple(sorted({*SCOPES, *of_features, *([EMAIL_SCOPE] if has_email else [])}))
 
@@ -245,8 +245,8 @@ AGAIN_SECONDS = 60.0
 class TokenRenewal:
     """Renews bot tokens that expire, where token rotation is on in the app's settings: two hours before their end.
 
-    A refresh token is good once, and another process may have used it. What that one got stands in the database soon; until
-    then, the token before is still good. `now` is in seconds since 1970.
+    A refresh token is good once, and another process may have used it. What that one got stands in the database soon;
+    until then, the token before is still good. `now` is in seconds since 1970.
 
     https://docs.slack.dev/authentication/using-token-rotation
     """
@@ -375,7 +375,7 @@ class InstalledWorkspaces:
         return [each for each in found if each is not None]
 
     def flow(self, clients: Clients) -> AsyncOAuthFlow:
-        """The pages that install the app: each state is good once, for ten minutes, in the browser that it was given."""
+        """The pages that install the app: each state is good once, for ten minutes, in its own browser."""
         return AsyncOAuthFlow(
             client=clients.once(None),
             logger=_log,

@@ -57,7 +57,10 @@ PAGE = "page"
 
 
 def text_modal(form: TextForm, opened: Opened, run: str = "") -> Block:
-    """Asks for the reason of a no, or for the wanted changes, and says of which run. A title has no room for its name."""
+    """Asks for the reason of a no, or for the wanted changes, and says of which run.
+
+    A title has no room for its name.
+    """
     name = form.asks
     label = form.label or catalog.text(f"slack.modal.{name}.label")
     named = catalog.text("window.of_run", title=label, run=run) if run else label
@@ -335,7 +338,10 @@ def _opened(source: EventSource, run: str) -> Opened:
 
 
 async def is_opened(clients: Clients, source: EventSource, view: Block) -> bool:
-    """Open a view, over the one that was clicked in. A click that was sent again opens none; False: it came too late."""
+    """Open a view, over the one that was clicked in.
+
+    A click that was sent again opens none; False: it came too late.
+    """
     client = clients.once(source.workspace.token)
     try:
         if source.view:

@@ -101,7 +101,10 @@ class Revocations:
 
 
 def _installed_in(context: AsyncBoltContext) -> tuple[str, str]:
-    """The organisation and the workspace that an event is about; of an organisation's installation there is no workspace."""
+    """The organisation and the workspace that an event is about.
+
+    Of an organisation's installation there is no workspace.
+    """
     team = context.team_id or ""
     is_whole = context.is_enterprise_install is True or team == context.enterprise_id
     return context.enterprise_id or "", "" if is_whole else team
@@ -195,7 +198,10 @@ class Listeners:
         return Said(text=text, files=files_of_message(message, workspace.token, self.clients.address))
 
     async def on_message(self, body: Body, context: AsyncBoltContext) -> None:
-        """A direct message: the app's own tab. Of changes only a deletion says something new: it may be one of a card."""
+        """A direct message: the app's own tab.
+
+        Of changes only a deletion says something new: it may be one of a card.
+        """
         workspace = authorized_in(context)
         if workspace is not None and text_in(body, "event", "subtype") == "message_deleted":
             with self.in_flight.one():
@@ -311,7 +317,7 @@ class Listeners:
 
     @asynccontextmanager
     async def _reported(self, source: EventSource, tell: Tell | None = None) -> AsyncGenerator[None]:
-        """Something that a person did, which is waited for at the end, and whose errors they are told: in their language."""
+        """Something that a person did, which is waited for at the end, with errors told in their language."""
         with self.in_flight.one(), speaking(await self.people.catalog(source.workspace, source.user)):
             async with self.replies.report_errors(source, tell):
                 yield

@@ -23,7 +23,10 @@ _TEXTS_OF_ATTACHMENT = ("pretext", "author_name", "title", "title_link", "text")
 
 
 def text_of_message(message: object, text: str | None = None) -> str:
-    """Everything that is to be read on a message, in order; `text` stands for the message's own, without a mention, say."""
+    """Everything that is to be read on a message, in order.
+
+    `text` stands for the message's own, without a mention, say.
+    """
     own = readable(text_in(message, "text") if text is None else text)
     blocks = [each for each in _parts(message, "blocks") if text_in(each, "type") != "rich_text" or not own]
     lines = [line for block in blocks for line in _block(block, 0)]

@@ -1,8 +1,8 @@
 """Cards in Slack: posted once, changed in place, with a plan's files in the thread below where blocks can't hold it.
 
 Slack has no key that would make posting safe to repeat. So a post that got no answer is never sent again from here. Its
-message carries a mark by which it can be found, where the bot may read; elsewhere the caller may post again, and the older
-message is one whose buttons nobody knows.
+message carries a mark by which it can be found, where the bot may read; elsewhere the caller may post again, and the
+older message is one whose buttons nobody knows.
 
 Anybody may see a mark, and any app may post one; so it counts on the bot's own messages only.
 """
@@ -44,8 +44,8 @@ from bot.slack_app.markup import GROUP_ID, USER_ID, escaped, prose, unlinked, wi
 from bot.slack_app.render import Attached, FileLink, NotAttached, Rendered, rendered
 from coordination.domain.policy import Person
 
-# Slack has one `chat.update` in three seconds for a message as the most that it wants, and some fifty a minute in a whole
-# workspace, which stories leave to cards; it doesn't mind how old messages are.
+# Slack wants at most one `chat.update` in three seconds for a message, and some fifty a minute in a whole workspace,
+# which stories leave to cards; it doesn't mind how old messages are.
 INTERVALS = SyncIntervals(edit=3.0, timeline=10.0, between_checks=3.0)
 
 _Sent = TypeVar("_Sent")
@@ -138,7 +138,10 @@ class SlackPlatform:
     posts_once = False
 
     def __init__(self, workspaces: Workspaces, clients: Clients, people: People | None = None) -> None:
-        """`people` are asked about those who approved. Tokens come from the installations; files that were attached are remembered, as far back as is useful."""
+        """`people` are asked about those who approved.
+
+        Tokens come from the installations; files that were attached are remembered, as far back as is useful.
+        """
         self._workspaces = workspaces
         self._clients = clients
         self._people = people
@@ -184,7 +187,7 @@ class SlackPlatform:
         return replace(place, channel=str((opened.get("channel") or {}).get("id")))
 
     async def check_channel(self, tenant: str, channel: str) -> None:
-        """Whether the bot is in a channel of this workspace alone. Slack tells with `channels:read` and `groups:read`."""
+        """Whether the bot is in a channel of this workspace alone, which `channels:read` and `groups:read` tell."""
         try:
             info = await self._told_of(tenant, channel)
         except MissingScope as error:
@@ -304,7 +307,7 @@ class SlackPlatform:
         return form.fullmatch(text) is not None
 
     async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
-        """The groups of that handle, or the members who are called so in any way: a display name may be several people's."""
+        """The groups of that handle, or the members with that name: several may have one display name."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         client, wanted = self._clients.steady(workspace.token), name.removeprefix("@")
         with translated():
@@ -435,7 +438,7 @@ class SlackPlatform:
         return workspace
 
     async def _show_session(self, message_ref: MessageRef, card: Card) -> None:
-        """Give Slack's own Stop button to a run that works, where the app is an agent; it is a bonus, so it may fail."""
+        """Give a working run Slack's own Stop button, where the app is an agent; it may fail, as it is a bonus."""
         workspace = await in_tenant(self._workspaces, message_ref.place.tenant)
         if workspace is None or AGENT_SCOPE not in workspace.scopes:
             return
@@ -460,7 +463,10 @@ class SlackPlatform:
         return self._attached.get(_files_key(message_ref, card), NotAttached())
 
     async def _attach(self, message_ref: MessageRef, card: Card) -> Attached | NotAttached:
-        """Put the plan's files into the thread. What only takes time raises RateLimited; the rest is a reason to show."""
+        """Put the plan's files into the thread.
+
+        What only takes time raises RateLimited; the rest is a reason to show.
+        """
         client = self._clients.once(await self._token(message_ref.place))
         pause = 0.0
         for _ in range(_UPLOAD_TRIES):

@@ -230,7 +230,10 @@ class NotAttached:
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """A message. One that `needs_files` shows less than its plan, and nobody may approve it before they are attached."""
+    """A message.
+
+    One that `needs_files` shows less than its plan, and nobody may approve it before they are attached.
+    """
 
     text: str
     blocks: list[Block]

@@ -53,7 +53,10 @@ class Replies:
                 return
 
     async def withdraw(self, source: EventSource) -> None:
-        """Take away the private question whose button was pressed. It was answered: that it stays is no error to tell."""
+        """Take away the private question whose button was pressed.
+
+        It was answered: that it stays is no error to tell.
+        """
         try:
             with translated():
                 answer = await AsyncWebhookClient(source.reply_address).send_dict({"delete_original": True})

@@ -136,7 +136,8 @@ def quoted(text: str, longest: int = LONGEST_SHOWN) -> Text:
 def printable(text: str) -> str:
     """The text on one line, with invisible characters as YAML has them in double quotes: `\\u202e`.
 
-    Whatever shows it names such characters in its own way, and would take a name that stands there for a part of the text.
+    Whatever shows it names such characters in its own way, and would take a name that stands there for a part of the
+    text.
     """
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 

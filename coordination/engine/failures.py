@@ -1,4 +1,7 @@
-"""What fails again and again in one worker: counted by name, and DBOS's own warnings, which are all it says of its threads."""
+"""What fails again and again in one worker, counted by name.
+
+DBOS's own warnings are counted, too, as they are all that it says of its threads.
+"""
 
 import logging
 import time

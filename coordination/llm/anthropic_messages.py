@@ -118,7 +118,10 @@ class PartialReply:
         return [{"role": "assistant", "content": list(self.blocks)}] if self.blocks else []
 
     def reply(self) -> Reply:
-        """The text and the calls. Blocks of text that follow each other are one text, as citations split it anywhere."""
+        """The text and the calls.
+
+        Blocks of text that follow each other are one text, as citations split it anywhere.
+        """
         runs = groupby(self.blocks, key=lambda block: block.get("type") == "text")
         texts = ["".join(text_of(block.get("text")) for block in run) for is_text, run in runs if is_text]
         return Reply(text="\n\n".join(text for text in texts if text), calls=self.calls, usage=self.usage)

@@ -1,7 +1,7 @@
 """Libraries that are not always here: which family needs which, and what installs it.
 
-The project's own name is not used for that: as long as nobody has published it, `pip install 'massgen-bot[…]'` installs what
-a stranger puts there.
+The project's own name is not used for that: as long as nobody has published it, `pip install 'massgen-bot[…]'` installs
+what a stranger puts there.
 """
 
 import importlib.util

@@ -1,8 +1,9 @@
 """Why a reply ended, in the words of servers that call themselves compatible: an end, or half a reply that looks whole.
 
-The two APIs that are copied most know a handful of reasons. Servers add their own: vLLM and SGLang end a reply that they
-abort with `abort`, DeepSeek one that it has no machines for with `insufficient_system_resource`, Z.AI with `network_error`,
-gateways with whatever the vendor behind them said. All of them go on to end the stream as if nothing had happened.
+The two APIs that are copied most know a handful of reasons. Servers add their own: vLLM and SGLang end a reply that
+they abort with `abort`, DeepSeek one that it has no machines for with `insufficient_system_resource`, Z.AI with
+`network_error`, gateways with whatever the vendor behind them said. All of them go on to end the stream as if nothing
+had happened.
 """
 
 from collections.abc import Mapping
@@ -15,8 +16,8 @@ Ending: TypeAlias = Literal["end", "length", "context", "declined", "broken"]
 
 _ENDS = frozenset(
     {
-        "stop", "tool_calls", "tool_call", "tool_use", "function_call", "end_turn", "end", "eos", "eos_token", "stop_sequence",
-        "stop_token", "complete", "completed", "done", "finished", "success", "pause_turn",
+        "stop", "tool_calls", "tool_call", "tool_use", "function_call", "end_turn", "end", "eos", "eos_token",
+        "stop_sequence", "stop_token", "complete", "completed", "done", "finished", "success", "pause_turn",
     }
 )  # fmt: skip
 
@@ -29,16 +30,16 @@ _PARTS: tuple[tuple[Ending, tuple[str, ...]], ...] = (
     (
         "declined",
         (
-            "filter", "safety", "sensitive", "refus", "recitation", "blocklist", "prohibited", "spii", "guardrail", "moderat",
-            "policy", "model_armor",
+            "filter", "safety", "sensitive", "refus", "recitation", "blocklist", "prohibited", "spii", "guardrail",
+            "moderat", "policy", "model_armor",
         ),
     ),
     (
         "broken",
         (
-            "error", "abort", "cancel", "timeout", "time_limit", "fail", "insufficient", "interrupt", "reject", "malformed",
-            "unexpected", "repetition", "disconnect", "unload", "overload", "unspecified", "exhausted", "rate_limit", "userstop",
-            "user_stop",
+            "error", "abort", "cancel", "timeout", "time_limit", "fail", "insufficient", "interrupt", "reject",
+            "malformed", "unexpected", "repetition", "disconnect", "unload", "overload", "unspecified", "exhausted",
+            "rate_limit", "userstop", "user_stop",
         ),
     ),
 )  # fmt: skip
@@ -56,7 +57,10 @@ def ending_of(reason: str) -> Ending | None:
 
 
 def failure_of(reason: str, provider: Provider, length_option: str) -> ModelError | None:
-    """The error for a reply that ended for this reason; None where that may be an end. `length_option` raises the limit."""
+    """The error for a reply that ended for this reason; None where that may be an end.
+
+    `length_option` raises the limit.
+    """
     match ending_of(reason):
         case "length":
             return too_short(provider, length_option)

@@ -297,7 +297,7 @@ class GeminiModel(ServedModel[GeminiOptions]):
             max_output_tokens=options.max_output_tokens,
             thinking_config=_thinking(options),
             tools=list(offered) or None,
-            # Gemini's condition for searching the web beside function calls; the search then comes as parts of the reply.
+            # Gemini's condition for searching the web beside function calls; the search comes as parts of the reply.
             tool_config=types.ToolConfig(include_server_side_tool_invocations=True) if len(offered) > 1 else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             http_options=types.HttpOptions(extra_body=dict(options.extra_body)) if options.extra_body else None,

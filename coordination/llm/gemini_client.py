@@ -179,7 +179,7 @@ _answers: ContextVar[list[httpx2.Response]] = ContextVar("answers")
 
 @asynccontextmanager
 async def freeing_connections() -> AsyncGenerator[None]:
-    """Close at the end what the SDK has opened within: it leaves a stream that is not read to its end to the collector."""
+    """Close at the end what the SDK has opened within: it leaves a stream that was not read whole to the collector."""
     opened: list[httpx2.Response] = []
     token = _answers.set(opened)
     try:
@@ -198,7 +198,10 @@ class GeminiClients:
         self._clients: dict[tuple[str, str, Headers], tuple[genai.Client, httpx2.AsyncClient]] = {}
 
     def client(self, *, base_url: str, api_key: str, headers: Headers = ()) -> genai.Client:
-        """The client of this server, key and headers; made on first use. The address may end in a version, such as /v1beta."""
+        """The client of this server, key and headers; made on first use.
+
+        The address may end in a version, such as /v1beta.
+        """
         found = self._clients.get((base_url, api_key, headers))
         if found is None:
             found = self._new(base_url, api_key, headers)

@@ -54,10 +54,10 @@ class EventLines:
     """Cuts a byte stream into the payloads of its events, wherever the network cut it.
 
     As the HTML standard has it (https://html.spec.whatwg.org/multipage/server-sent-events.html): a blank line ends an
-    event, its `data` lines are one payload, comments and events without data are nothing. And as servers are: some leave
-    the blank line out, some keep a connection alive with text that is no JSON, and some report a failure in plain words
-    under `event: error`. Why not a library's reader: httpx-sse is made for another HTTP client and decodes text line by
-    line, and the SDKs' own readers are private; a test holds this one to theirs.
+    event, its `data` lines are one payload, comments and events without data are nothing. And as servers are: some
+    leave the blank line out, some keep a connection alive with text that is no JSON, and some report a failure in plain
+    words under `event: error`. Why not a library's reader: httpx-sse is made for another HTTP client and decodes text
+    line by line, and the SDKs' own readers are private; a test holds this one to theirs.
     """
 
     def __init__(self, *, limit: int) -> None:
@@ -157,8 +157,8 @@ async def read_events(response: httpx2.Response, sink: Sink, provider: Provider,
     `limit` is in characters of the reply; a character takes up to four bytes.
 
     Raises:
-        ModelError: the connection broke, an event passes the limit, nothing that came is an event of a reply, or the sink
-            refuses one.
+        ModelError: the connection broke, an event passes the limit, nothing that came is an event of a reply, or the
+            sink refuses one.
     """
     taken = _Counted(sink)
     try:

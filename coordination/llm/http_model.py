@@ -218,7 +218,8 @@ class SdkClient(Protocol):
 class HttpClients(ABC):
     """One SDK client, and so one pool of connections, per server, key and headers.
 
-    The headers are the client's own: what comes with a single request, an SDK writes to its log. They should run over aiohttp, which costs about half of the SDKs' own transport for a streamed reply.
+    The headers are the client's own: what comes with a single request, an SDK writes to its log. They should run over
+    aiohttp, which costs about half of the SDKs' own transport for a streamed reply.
     """
 
     def __init__(self) -> None:
@@ -262,7 +263,10 @@ class HttpClients(ABC):
 
     @abstractmethod
     def new_client(self, base_url: str, api_key: str, headers: Mapping[str, str]) -> SdkClient:
-        """A client of this server and key that sends these headers, and no others of the environment's; it never retries."""
+        """A client of this server and key that sends these headers, and no others of the environment's.
+
+        It never retries.
+        """
         ...
 
     @abstractmethod

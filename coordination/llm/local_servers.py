@@ -1,4 +1,4 @@
-"""Servers of models on one's own machine: whether one listens, which models it has, and how much text Ollama shows them."""
+"""Model servers on one's own machine: whether one listens, its models, and how much text Ollama shows them."""
 
 import re
 from typing import TypeVar

@@ -67,6 +67,6 @@ def _with_headers(client: AsyncOpenAI, base_url: str, headers: Mapping[str, str]
     client._custom_headers = dict(headers)  # noqa: SLF001 - an option would be added to what the environment has
     known = provider_at(base_url)
     if known is None or known.type != "openai":
-        # The environment names the organization and the project of an account at OpenAI, which is no other server's business.
+        # The environment names an account's organization and project at OpenAI, which is no other server's business.
         client.organization = client.project = None
     return cast("SdkClient", client)

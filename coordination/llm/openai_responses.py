@@ -136,7 +136,10 @@ class ResponsesReplyParts(ReplyParts):
         return [*items, *(fit for item in lost if isinstance(fit := whole(item), dict))]
 
     def _end(self, kind: str, response: Item) -> None:
-        """Take the last event. Gateways that replay a whole answer call every one completed, so its own status counts."""
+        """Take the last event.
+
+        Gateways that replay a whole answer call every one completed, so its own status counts.
+        """
         match text_of(response.get("status")) or kind.removeprefix("response."):
             case "failed":
                 raise refused(_stream_problem(response), self._provider)

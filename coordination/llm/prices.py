@@ -55,7 +55,10 @@ _NAMED_BY_THEMSELVES: Final = frozenset({"openai", "claude", "claude_code", "gem
 
 
 def unlisted(provider: str, model: str) -> str | None:
-    """The nearest name of a model that the table lists, or nothing if none is near; None: it lists this one, or can't say."""
+    """The nearest name of a model that the table lists, or nothing if none is near.
+
+    None: it lists this one, or can't say.
+    """
     known = _PROVIDERS.get(provider)
     if known is None or provider not in _NAMED_BY_THEMSELVES or not model:
         return None

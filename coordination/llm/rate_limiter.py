@@ -1,4 +1,4 @@
-"""The rate limiter of each key at each address, shared by all runs of the process, with a part of it for each worker."""
+"""The rate limiter of each key at each address, shared by all runs of the process, with a part for each worker."""
 
 import asyncio
 from collections import deque

@@ -93,7 +93,10 @@ def _by(price: PriceKeys, usage: Usage) -> float | None:
 
 
 def load_build(family: Family) -> Build:
-    """What builds this family's models. Its module is loaded here, and with it the vendor's library, which takes its time."""
+    """What builds this family's models.
+
+    Its module is loaded here, and with it the vendor's library, which takes its time.
+    """
     match family:
         case "scripted":
             from coordination.llm.scripted import build  # noqa: PLC0415 (as the docstring says)
@@ -127,7 +130,10 @@ class Models:
         load: Callable[[Family], Build] = load_build,
         workers: Callable[[], int] = alone,
     ) -> None:
-        """`pace` is that of scripts, `workers` how many processes share the keys. `load` gives what builds a family's models; another one adds or replaces providers."""
+        """`pace` is that of scripts, `workers` how many processes share the keys.
+
+        `load` gives what builds a family's models; another one adds or replaces providers.
+        """
         self._clock = clock
         self._load = load
         self._builds: dict[Family, Build] = {}
@@ -185,7 +191,7 @@ class Models:
         return FallbackModel(first, others[0], clock=self._clock) if others else first
 
     def shortest(self, agent: AgentSettings, tokens: int) -> Model:
-        """The model of one agent without a second one behind it, for replies of so many tokens at most, thought little of."""
+        """The model of one agent without a fallback, for replies of so many tokens at most, with little reasoning."""
         short = {"max_tokens": tokens, "max_completion_tokens": tokens}
         without = dict.fromkeys(("thinking", "reasoning", "max_thinking_tokens"))
         options = agent.backend.options.model_copy(update={**short, **without})

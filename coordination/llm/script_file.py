@@ -2,7 +2,8 @@
 
     turns:                                        # the first revision; one list of steps per turn
       - - {after: 0.5, say: Let me look., calls: [{tool: notices.read_notice, arguments: {name: welcome}}]}
-        - {expects: ["Welcome"], calls: [{tool: notices.post_notice, arguments: {title: "{title}"}}], answer: "Post {slug}."}
+        - {expects: ["Welcome"], calls: [{tool: notices.post_notice, arguments: {title: "{title}"}}], answer: "Post
+          {slug}."}
       - - {vote: agent1, reason: It does what was asked.}
     revisions: {2: {turns: […]}, later: {…}}      # after people asked for changes; each has a script of its own
     presentation: [{answer: …}]

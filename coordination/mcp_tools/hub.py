@@ -177,7 +177,7 @@ class _Executor:
         self._servers = servers
 
     async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
-        """The digest of a tool's definition as the server gives it at this moment, or soon after if it is another one."""
+        """The digest of a tool's definition as the server gives it now, or soon after if it is another one."""
         _, definition = await self._defined(self._spec(server), tool, expected)
         return None if definition is None else definition.digest
 

@@ -217,7 +217,7 @@ class Spending(Protocol):
         ...
 
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
-        """How many calls a tenant's runs have started from this moment on, by the text of each rule with a daily cap.
+        """How many calls a tenant's runs have started since this moment, by the text of each rule with a daily cap.
 
         Raises:
             StorageError: they can't be counted.

@@ -216,8 +216,8 @@ class Executor(Protocol):
     async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
         """The digest of a tool's definition as the server gives it at this moment; None: there is no such tool.
 
-        A server that does not give the `expected` one, or none at all, is asked again for some seconds: while one starts, it
-        may list half of its tools, or other descriptions.
+        A server that does not give the `expected` one, or none at all, is asked again for some seconds: while one
+        starts, it may list half of its tools, or other descriptions.
 
         Raises:
             ToolServerError: the server can't be asked.

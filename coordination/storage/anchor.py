@@ -1,7 +1,7 @@
 """An anchor: a text that stands for every log and every administrator's decision at one moment.
 
-Kept where a writer of the database can't write, it finds what the log's own hashes can't: a log that was cut off, removed
-or written anew together with all its later hashes and its summary.
+Kept where a writer of the database can't write, it finds what the log's own hashes can't: a log that was cut off,
+removed or written anew together with all its later hashes and its summary.
 """
 
 import hashlib

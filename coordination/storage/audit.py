@@ -1,8 +1,8 @@
 """Proves that the log is as it was written, and hands it to others who want to prove it themselves.
 
 What this finds: every change of an event, of its place and of its run's summary, every word of a person that the rules
-refuse, and every setting that no administrator decided on. What it can't find: a change by somebody who computed all later
-hashes anew. Against that, keep an anchor (`anchor`) or an export where they can't write.
+refuse, and every setting that no administrator decided on. What it can't find: a change by somebody who computed all
+later hashes anew. Against that, keep an anchor (`anchor`) or an export where they can't write.
 """
 
 import json
@@ -112,7 +112,7 @@ def export(url: str, run: str) -> Sequence[str]:
 
 
 def verify_export(run: str, rows: Sequence[Row], config: tuple[str, str]) -> Sequence[Finding]:
-    """What is wrong with a run's exported events and the text and origin of its configuration, with no database at hand."""
+    """What is wrong with a run's exported events and its configuration's text and origin, without a database."""
     found = [*_chain(rows)] or [*_replay(run, rows, None, {config_digest(*config): config_digest(*config)})]
     return [Finding(run=run, seq=seq, problem=problem) for seq, problem in found]
 

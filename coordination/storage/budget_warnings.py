@@ -1,4 +1,4 @@
-"""Which budgets of the day are nearly used, in the database that all processes share: each is told once, by one of them."""
+"""Which budgets of the day are nearly used, in the shared database: each is told once, by one process."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -63,7 +63,10 @@ class SqlBudgetWarnings:
         await asyncio.to_thread(work)
 
     async def take(self, scope: str, now: datetime) -> Sequence[BudgetWarning]:
-        """What nobody has told yet, of a tenant or of every tenant of a chat: whoever takes it tells it, and nobody else does."""
+        """What nobody has told yet, of a tenant or of every tenant of a chat.
+
+        Whoever takes it tells it, and nobody else does.
+        """
         table = budget_warnings
         is_there = sa.or_(table.c.tenant == scope, table.c.tenant.startswith(f"{scope}:", autoescape=True))
         taken = sa.update(table).where(is_there, table.c.told_at == "").values(told_at=time_text(now)).returning(table)

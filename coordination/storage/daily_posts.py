@@ -1,6 +1,9 @@
-"""What is posted once a day, and by whom: one process claims the day, and none posts what another has claimed or posted.
+"""What is posted once a day, and by whom.
 
-A claim outlives its process by `CLAIMED`: then whoever comes next takes it over, and knows that the post may stand already.
+One process claims the day, and none posts what another has claimed or posted.
+
+A claim outlives its process by `CLAIMED`: then whoever comes next takes it over, and knows that the post may stand
+already.
 """
 
 import json

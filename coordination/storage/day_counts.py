@@ -1,4 +1,4 @@
-"""Calls of rules that a day has a cap for: counted in the log, and never one too many, however many workers start them."""
+"""Calls of rules with a daily cap, counted in the log: never one too many, however many workers start them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,8 @@ from coordination.errors import DayCapError
 from coordination.storage.schema import events, runs
 
 _LOCK = 7702
-"""In PostgreSQL whoever starts a capped call holds it until the commit; in SQLite one transaction writes at a time anyway."""
+"""In PostgreSQL whoever starts a capped call holds it until the commit; in SQLite one transaction writes at a time
+anyway."""
 
 _IS_CAPPED = '%"per_day":[[%'
 """What no string in JSON can contain: the quotes within it are escaped."""
@@ -29,7 +30,7 @@ class _Body(BaseModel):
 
 
 def started_since(connection: sa.Connection, moment: str, tenant: str) -> Mapping[str, int]:
-    """How many calls a tenant's runs have started from a moment on, by the text of each capped rule that they count for."""
+    """How many calls a tenant's runs have started from a moment on, by the text of each rule with a daily cap."""
     query = (
         sa.select(events.c.body)
         .select_from(runs)

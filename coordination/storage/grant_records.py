@@ -1,4 +1,4 @@
-"""Standing grants in the log: what was given and revoked, and how many calls have started on each, counted anew each time.
+"""Standing grants in the log: what was given and revoked, and how many calls have started on each, counted anew.
 
 A call starts on a grant in the transaction that counts it: two workers never use the last one twice.
 """
@@ -19,7 +19,8 @@ from coordination.errors import GrantVoidError
 from coordination.storage.schema import events, pruned_runs, runs
 
 _LOCK = 7703
-"""In PostgreSQL whoever starts a call on a grant holds it until the commit; in SQLite one transaction writes at a time anyway."""
+"""In PostgreSQL whoever starts a call on a grant holds it until the commit; in SQLite one transaction writes at a time
+anyway."""
 
 STARTS_ON_GRANT = '%"grants":["%'
 """What no string in JSON can contain: the quotes within it are escaped. Only a call that started on a grant has it."""
@@ -99,9 +100,9 @@ def check_standing(
 
 
 def wrong_grants(connection: sa.Connection) -> Iterator[tuple[str, int, str]]:
-    """The events of all runs that stand on a grant which nobody gave, or which did not hold: run, number, what is wrong.
+    """The events that stand on a grant which nobody gave, or which did not hold: run, number, what is wrong.
 
-    Grants of runs that the operator removed are not missed: what stood on them was held against them when it was written.
+    Grants of runs that the operator removed are not missed: what stood on them was checked when it was written.
     """
     query = (
         sa.select(events.c.run, events.c.seq, events.c.at, events.c.body, runs.c.tenant)
@@ -133,7 +134,10 @@ def _read(body: str) -> ApprovalGiven | CallStarted | GrantGiven | GrantRevoked 
 
 
 class _Known:
-    """The grants of all logs, when they ended, and how much of them was used; `given` has each with its run, by its id."""
+    """The grants of all logs, when they ended, and how much of them was used.
+
+    `given` has each with its run, by its id.
+    """
 
     def __init__(self, given: Mapping[str, tuple[str, Grant]]) -> None:
         self.given = given

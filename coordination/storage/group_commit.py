@@ -3,8 +3,8 @@
 Waiting for the disk is most of what an append costs. While one commit waits, requests of other runs gather; the next
 commit takes them all. A request that fails takes no other with it.
 
-A commit of which nothing is heard, or that the server warns of, may be on its disk and not on its standby's, which PostgreSQL
-shows to everybody all the same. The next one then writes something, so that its end stands for both.
+A commit of which nothing is heard, or that the server warns of, may be on its disk and not on its standby's, which
+PostgreSQL shows to everybody all the same. The next one then writes something, so that its end stands for both.
 """
 
 import asyncio
@@ -90,7 +90,10 @@ class GroupCommit:
             raise unconfirmed(self._engine.url) from None
 
     def close(self) -> None:
-        """Finish what was asked for, and end the thread. Blocks for some seconds; nothing may be asked for afterwards."""
+        """Finish what was asked for, and end the thread.
+
+        Blocks for some seconds; nothing may be asked for afterwards.
+        """
         self._requests.put(None)
         self._thread.join(_LAST_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Notices that a database lacks what this process had committed there, as after a failover to a standby that was behind.
+"""Notices that a database lacks what this process had committed, as after a failover to a standby that was behind.
 
 Whoever goes on from there makes calls again that were made. A process can't know what others lost, so it has the
 operator's stop put on record for all of them in the same moment.
@@ -22,9 +22,9 @@ _REMEMBERED = 1000
 _log = logging.getLogger(__name__)
 
 _LOST = template(
-    "{name:A} lost its newest commits, perhaps in a failover or because a backup was restored: events that this program "
-    "wrote to these runs are gone: {runs}. All calls are frozen now. Cancel each run whose calls were made, restart every "
-    "process of massgen-bot, then run `massgen-bot thaw`."
+    "{name:A} lost its newest commits, perhaps in a failover or because a backup was restored: "
+    "events that this program wrote to these runs are gone: {runs}. All calls are frozen now. "
+    "Cancel each run whose calls were made, restart every process of massgen-bot, then run `massgen-bot thaw`."
 )
 
 Stop = Callable[[sa.Connection], None]

@@ -1,4 +1,7 @@
-"""What other processes wrote, told by PostgreSQL in the moment when it is committed. Polling is there for when it is not."""
+"""What other processes wrote, told by PostgreSQL in the moment when it is committed.
+
+Polling is there for when it is not.
+"""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""What the whole database says at one moment, for whoever watches from outside: numbers and ages, never a person's words."""
+"""What the whole database says at one moment, for monitoring: numbers and ages, never a person's words."""
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ _KEPT = ("asked", "live")
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """Runs by state, living workers, and seconds that the oldest queued run and the cards of each product are behind."""
+    """Runs by state, living workers, and how many seconds the oldest queued run and each product's cards are behind."""
 
     runs: Mapping[str, int] = field(default_factory=dict[str, int])
     queued_seconds: float = 0.0

@@ -1,7 +1,9 @@
-"""Removes runs that ended long ago, or that name a person, whole: each run's log is a chain of its own, so every other one stays as it is.
+"""Removes runs that ended long ago, or that name a person.
 
-Of a run that is removed, the number and the hash of its last event stay. So an anchor of earlier tells what was pruned from
-what somebody took away, and a later anchor holds what is left.
+Each run's log is a chain of its own, so every other one stays as it is.
+
+Of a run that is removed, the number and the hash of its last event stay. So an anchor of earlier tells what was pruned
+from what somebody took away, and a later anchor holds what is left.
 """
 
 import json
@@ -24,7 +26,7 @@ ENDED = ("finished", "answered", "rejected", "expired", "cancelled", "failed")
 
 _AT_ONCE = 50
 
-# The chats keep these, and not every log has them. A card that is kept in step is not taken from under whoever does that.
+# The chats keep these, and not every log has them. A card that is still kept up to date is not removed.
 _cards = sa.table("cards", sa.column("run", sa.Text), sa.column("state", sa.Text))
 _audit_entries = sa.table("deeds", sa.column("tenant", sa.Text), sa.column("by", sa.Text))
 _buttons = sa.table("buttons", sa.column("run", sa.Text))
@@ -55,7 +57,9 @@ class Forgotten:
 
 
 def prune(url: str, *, before: datetime, at: datetime, removes: bool = True) -> Pruned:
-    """Remove the runs that ended before a time, a few at once, so that nobody waits for it. One that was tampered with stays.
+    """Remove the runs that ended before a time, a few at once, so that nobody waits for it.
+
+    One that was tampered with stays.
 
     Configurations stay: they are small, and other runs may have the same.
 

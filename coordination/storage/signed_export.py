@@ -1,8 +1,8 @@
 """A run's whole story in a signed envelope, which anyone can verify without our database.
 
 The envelope is DSSE (https://github.com/secure-systems-lab/dsse), what it holds an in-toto statement
-(https://github.com/in-toto/attestation): its subject is the run by the hash of its newest event, its predicate the events,
-the configuration that the run began with, and where the chats' records say that it was shown, to whom.
+(https://github.com/in-toto/attestation): its subject is the run by the hash of its newest event, its predicate the
+events, the configuration that the run began with, and where the chats' records say that it was shown, to whom.
 """
 
 import json
@@ -174,7 +174,7 @@ def _shown(connection: sa.Connection, run: str) -> Iterator[Shown]:
 
 
 def _read(envelope: Envelope) -> tuple[str, str, Sequence[Row], tuple[str, str], Sequence[Shown]]:
-    """The run, the hash of its newest event, its events, the text and origin of its configuration, and where it was shown."""
+    """The run, its newest event's hash, its events, its configuration's text and origin, and where it was shown."""
     try:
         statement = cast("dict[str, Any]", json.loads(envelope.payload))
         is_ours = envelope.payload_type == PAYLOAD_TYPE and statement["_type"] == STATEMENT_TYPE

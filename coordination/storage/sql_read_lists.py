@@ -28,7 +28,8 @@ class SqlReadLists:
 
         Args:
             url: `sqlite:////path` or `postgresql+psycopg://…`.
-            makes: None if the tables are surely there; else they are checked, and a new SQLite file gets them, with these.
+            makes: None if the tables are surely there; else they are checked, and a new SQLite file gets them, with
+                these.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.

@@ -117,8 +117,8 @@ _YOUNGER = (
 )
 """Fields that stored events did not always have, as they are written where nothing is set: then they are left out.
 
-So an event of which they say nothing has the text that it always had. No string in JSON can contain these bytes, for the
-quotes within it are escaped.
+So an event of which they say nothing has the text that it always had. No string in JSON can contain these bytes, for
+the quotes within it are escaped.
 """
 
 _EVENTS: TypeAdapter[RunEvent] = TypeAdapter(Annotated[RunEvent, Field(discriminator="kind")])
@@ -281,12 +281,12 @@ class SqlLog:
     ) -> "AsyncGenerator[SqlLog]":
         """The log in the database of this address. A new SQLite file gets its tables.
 
-        `submit` puts a job into the transaction of an append, `submitted` is told, from any thread, that some process did.
-        `appended` is told of a run's events once this process has written them; it must not block. `watch_interval` is
-        seconds between looks for what other processes wrote, while somebody follows a run. `others` are tables that
-        share the database with the log's; a new SQLite file gets them too. `direct` is the address past a pooler, where
-        `url` leads to one. `readers` is how many connections reads share at most. `stop` has no call start any more,
-        where the database lost what was committed here.
+        `submit` puts a job into the transaction of an append, `submitted` is told, from any thread, that some process
+        did. `appended` is told of a run's events once this process has written them; it must not block.
+        `watch_interval` is seconds between looks for what other processes wrote, while somebody follows a run. `others`
+        are tables that share the database with the log's; a new SQLite file gets them too. `direct` is the address past
+        a pooler, where `url` leads to one. `readers` is how many connections reads share at most. `stop` has no call
+        start any more, where the database lost what was committed here.
 
         Raises:
             StorageError: the database can't be used; the text says what to do.
@@ -399,7 +399,10 @@ class SqlLog:
         return await self._read(lambda connection: connection.execute(query).scalars().all())
 
     async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
-        """The grants that may hold at a moment in a tenant, or anywhere, oldest first; revoked ones and used up ones too."""
+        """The grants that may hold at a moment in a tenant, or anywhere, oldest first.
+
+        Revoked ones and used up ones too.
+        """
         since = time_text(oldest_grant(at))
         return await self._read(lambda connection: standing_in(connection, tenant, since))
 
@@ -445,7 +448,10 @@ class SqlLog:
         return Outage(since=found.since.astimezone(UTC), until=found.until.astimezone(UTC))
 
     async def install_key(self) -> bytes:
-        """The key of this installation's fingerprints, 32 bytes; the first who asks makes it, once for all processes."""
+        """The key of this installation's fingerprints, 32 bytes.
+
+        The first who asks makes it, once for all processes.
+        """
         query = sa.select(installation.c.value).where(installation.c.name == "fingerprints")
         found = await self._read(lambda connection: connection.execute(query).scalars().all())
         if not found:

@@ -184,7 +184,7 @@ def _is_over(response: TimeStampResponse, data: bytes) -> bool:
 
 
 def _is_stamped(token: Path, data: bytes) -> bool:
-    """Whether there is a token of these bytes: two processes may have written the anchor, and one token is of the other's."""
+    """Whether there is a token of these bytes, as two processes may have written an anchor."""
     try:
         response = _parsed(token.read_bytes())
     except (OSError, _UnreadableReply):

@@ -73,7 +73,7 @@ class SqlUsage:
             await asyncio.to_thread(usage._warnings.dispose)
 
     async def since(self, moment: datetime, *, tenant: str, user: str | None = None, place: str | None = None) -> Spent:
-        """What was used from this moment on by the runs of a tenant, of a person with `user`, and of a place with `place`."""
+        """What the runs of a tenant have used from this moment on; with `user` of a person, with `place` of a place."""
         return await asyncio.to_thread(self._sum, time_text(moment), tenant, user, place)
 
     async def shares(self, moment: datetime) -> Sequence[Share]:
@@ -81,7 +81,7 @@ class SqlUsage:
         return await asyncio.to_thread(self._shares, time_text(moment))
 
     async def calls_since(self, moment: datetime, *, tenant: str) -> Mapping[str, int]:
-        """How many calls a tenant's runs have started from this moment on, by the text of each rule with a daily cap."""
+        """How many calls a tenant's runs have started since this moment, by the text of each rule with a daily cap."""
         return await asyncio.to_thread(self._calls, time_text(moment), tenant)
 
     async def warn(self, warning: BudgetWarning) -> None:
@@ -89,7 +89,7 @@ class SqlUsage:
         await self._warnings.add(warning)
 
     async def askers_since(self, moment: datetime) -> Sequence[RunRequested]:
-        """What people asked for in the runs that called a model from this moment on, one for each person, place and configuration."""
+        """What people asked for in runs that called a model since this moment, by person, place and configuration."""
         return await asyncio.to_thread(self._askers, time_text(moment))
 
     def _askers(self, moment: str) -> Sequence[RunRequested]:
@@ -145,7 +145,10 @@ class SqlUsage:
         return Spent(tokens=sum(int(tokens) for _, tokens, _ in own), money=sum(money or 0.0 for _, _, money in own))
 
     def _learn_origins(self, connection: sa.Connection, names: Sequence[str]) -> None:
-        """Who asked for a run, and where, never changes: it is in the first event, whose JSON PostgreSQL can't always read."""
+        """Who asked for a run, and where.
+
+        This never changes, and PostgreSQL can't always read the event that has it.
+        """
         unknown = [run for run in names if run not in self._origins]
         for start in range(0, len(unknown), _CHUNK):
             some = unknown[start : start + _CHUNK]

@@ -48,12 +48,16 @@ _AT_MOST = 1000
 _SPACE = 7701
 _LEADERS = 7702
 _GRACE_ROUNDS = 3
-"""Looks in a row that find a lock free and hear no beat, until its owner is dead: a cut connection is locked again sooner."""
+"""Looks in a row that find a lock free and hear no beat, until its owner is dead: a cut connection is locked again
+sooner."""
 
 
 @dataclass
 class Ownership:
-    """One worker's hold on one slot. `holder` is never used again; `is_lost` is set when somebody else was found there."""
+    """One worker's hold on one slot.
+
+    `holder` is never used again; `is_lost` is set when somebody else was found there.
+    """
 
     slot: str
     holder: str
@@ -190,7 +194,10 @@ class AdvisoryLocks:
     is_proof = False
 
     def __init__(self, url: sa.URL, space: int = _SPACE) -> None:
-        """The connection is made when it is first needed. Locks of different spaces have nothing to do with each other."""
+        """The connection is made when it is first needed.
+
+        Locks of different spaces have nothing to do with each other.
+        """
         self._url = url
         self._space = space
         self._engine = sa.create_engine(
@@ -392,7 +399,9 @@ class WorkerLeases:
 
     @contextmanager
     def seized(self, name: str, *, by_force: bool = False) -> Generator[bool]:
-        """Take another's slot from them if they are dead, or for dead by the lease; True: what they left is free to give.
+        """Take another's slot from them if they are dead, or for dead by the lease.
+
+        True: what they left is free to give.
 
         `by_force` takes the lock from a frozen owner, too, for a slot that has no other number.
         """

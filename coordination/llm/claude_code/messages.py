@@ -78,7 +78,10 @@ class Exchange:
         self._end = self._end or error
 
     def park(self, call: ToolCall) -> None:
-        """Claude Code has handed us this call and waits. Its arguments are as it read them, not as they were written."""
+        """Claude Code has handed us this call and waits.
+
+        Its arguments are as it read them, not as they were written.
+        """
         self._parked[call.id] = call
 
     def take(self, message: Mapping[str, Raw]) -> None:
@@ -289,7 +292,10 @@ class Counter:
 
 
 def declared(tools: Sequence[ToolSpec]) -> Mapping[str, ToolSpec]:
-    """Each tool under a name that fits behind our server's; one that does not fit, or is taken, gets a hash for its end."""
+    """Each tool under a name that fits behind our server's.
+
+    One that does not fit, or is taken, gets a hash for its end.
+    """
     names: dict[str, ToolSpec] = {}
     for tool in tools:
         plain = tool.name.removeprefix("mcp__")
