@@ -108,7 +108,7 @@ def learn_secrets(*values: str) -> None:
 def learn_headers(headers: Sequence[tuple[str, str]], *, from_variables: Container[str] = ()) -> None:
     """Keep the secrets in headers out of the program's log and, if they are secrets by their names, off the cards."""
     EVERYTHING.learn(*secrets_in_headers(headers, from_variables=from_variables))
-    learn_secrets(*_named(headers))
+    learn_secrets(*named_secrets(headers))
 
 
 def secrets_in_headers(headers: Sequence[tuple[str, str]], *, from_variables: Container[str] = ()) -> tuple[str, ...]:
@@ -145,12 +145,13 @@ def redactor_of(spec: ServerSpec) -> Redactor:
 
 def _certain(spec: ServerSpec) -> Iterator[str]:
     """Of what a server was given, what is a secret by its name."""
-    yield from _named((*spec.env, *spec.headers))
+    yield from named_secrets((*spec.env, *spec.headers))
     if spec.auth is not None:
         yield spec.auth.secret
 
 
-def _named(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+def named_secrets(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What is a secret by its name among variables or headers."""
     for name, value in pairs:
         if names_secret(name):
             yield from (word for word in value.split() if not _is_secretless(word))

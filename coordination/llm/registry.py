@@ -14,7 +14,7 @@ from coordination.llm.metered_model import FallbackModel, MeteredModel, PriceOf
 from coordination.llm.provider import Build, Shared, from_variables, headers_of, key_of
 from coordination.llm.rate_limiter import RateLimiters, Throttle, alone
 from coordination.ports import Clock, Model, Usage
-from coordination.redaction import learn_headers, learn_secrets
+from coordination.redaction import learn_headers, learn_secrets, named_secrets
 from coordination.text import Text
 
 _MILLION = 1_000_000
@@ -205,12 +205,17 @@ class Models:
             return model
         learn_secrets(key_of(backend))  # a provider's failure may repeat it, and its library logs that
         learn_headers(headers_of(backend), from_variables=from_variables(backend))
-        limiter = self._limiters.limiter_for(base_url=backend.base_url, key=key_of(backend))
+        limiter = self._limiters.limiter_for(base_url=backend.base_url, key=_credentials(backend))
         return MeteredModel(model, limiter=limiter, throttle=throttle, price=self._pricing.price_of(backend))
 
     async def aclose(self) -> None:
         """Free what the models shared."""
         await self._shared.aclose()
+
+
+def _credentials(backend: BackendSettings) -> str:
+    """What a provider tells its clients apart by: the key, and those that a gateway takes in headers."""
+    return "\n".join((key_of(backend), *sorted(named_secrets(headers_of(backend)))))
 
 
 def _missing(family: Family) -> Extra | None:

@@ -17,7 +17,7 @@ from coordination.redaction import EVERYTHING
 from tests.contract import vendor_mix
 from tests.contract.test_models import Act
 from tests.contract.vendor_mix import VENDORS, Backend, canary, missing_extra, variable
-from tests.servers.chat_server import Says, Sends, chat_server
+from tests.servers.chat_server import Fails, Says, Sends, chat_server
 from tests.servers.gemini_server import gemini_server
 
 TURN_CONTEXT = TurnContext(purpose="turn", revision=1, turn=1, agent=1)
@@ -165,3 +165,34 @@ async def test_a_server_that_says_a_little_all_the_time_is_waited_for_however_lo
     begun = asyncio.get_running_loop().time()
     assert await slowly() == "a reply in many pieces"
     assert asyncio.get_running_loop().time() - begun > 1.5
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_shared"),
+    [
+        (("{X-Gateway-Key: one-of-them}", "{X-Gateway-Key: another-one}"), False),
+        (("{X-Gateway-Key: one-of-them}", "{}"), False),
+        (("{X-Team: one}", "{X-Team: two}"), True),
+    ],
+)
+async def test_requests_count_together_only_where_their_keys_are_the_same(
+    headers: tuple[str, str], is_shared: bool
+) -> None:
+    """One gateway's clients with keys of their own do not wait for each other when one of them is asked to."""
+    busy, fine = Fails(status=429, headers={"Retry-After": "3600"}), Says(text="hi")
+    async with chat_server(busy, fine) as server:
+        written = f"{{type: chatcompletion, model: m, base_url: '{server.base_url}', api_key: k"
+        text = "agents:\n" + "".join(f"  - {{backend: {written}, headers: {each}}}}}\n" for each in headers)
+        first, second = parse(text, origin="x.yaml", environ=ENVIRON).agents
+        models = Models(SystemClock())
+        try:
+            with pytest.raises(ModelError):
+                await models.model(first).converse("", TURN_CONTEXT).send(GO, ())
+            sending = models.model(second).converse("", TURN_CONTEXT).send(GO, ())
+            if is_shared:
+                with pytest.raises(ModelError, match="accepts no requests for another 60 minutes"):
+                    await sending
+            else:
+                assert (await sending).text == "hi"
+        finally:
+            await models.aclose()
