@@ -85,6 +85,24 @@ class Replays:
 
 _log = logging.getLogger(__name__)
 
+
+async def _limited(
+    req: AsyncBoltRequest,
+    next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002  # bolt passes it by this name
+) -> BoltResponse:
+    """Tell in the log that Slack keeps events from us, which comes like an event and is none.
+
+    https://docs.slack.dev/reference/events/app_rate_limited
+    """
+    if req.body.get("type") != "app_rate_limited":
+        return await next()
+    _log.error(
+        "Slack limits or has stopped the events of workspace %s: not all that people say there arrives",
+        req.body["team_id"],
+    )
+    return BoltResponse(status=200, body="")
+
+
 EVENTS_PATH = "/slack/events"
 PING_SECONDS = 5.0
 """How often a connection is looked at, and made anew if it is dead."""
@@ -154,6 +172,7 @@ class SlackApp:
             )
         if isinstance(installed, InstalledWorkspaces):
             Revocations(installed).register(app)
+        app.use(_limited)
         app.use(Replays(time.monotonic).middleware)
         listeners.register(app)
         return app

@@ -1,7 +1,7 @@
 """What Slack's refusals mean for whoever asked: gone, forbidden, slow down, or too large."""
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 
 import aiohttp
@@ -40,18 +40,36 @@ ARCHIVED = frozenset({"is_archived", "is_inactive"})
 """Of a post, and of an edit: https://docs.slack.dev/reference/methods/chat.update"""
 
 BY_ADMINS = frozenset(
-    {"access_denied", "accesslimited", "app_access_restricted", "ekm_access_denied", "enterprise_is_restricted"}
+    {
+        "access_denied",
+        "accesslimited",
+        "app_access_restricted",
+        "blocked_file_type",
+        "ekm_access_denied",
+        "enterprise_is_restricted",
+        "file_type_not_allowed",
+        "file_upload_size_restricted",
+        "file_uploads_disabled",
+        "file_uploads_except_images_disabled",
+        "posting_to_channel_denied",
+        "slack_connect_blocked_file_type",
+        "slack_connect_file_upload_sharing_blocked",
+    }
 )
-"""What the people who administer a workspace or an organisation have forbidden this app, or everybody."""
+"""What the people who administer a workspace or an organisation have forbidden this app, or everybody.
+
+https://docs.slack.dev/reference/methods/files.getUploadURLExternal
+"""
+NO_ROOM = frozenset({"storage_limit_reached"})
+NOT_GRANTED = "team_access_not_granted"
+"""An app that a whole organisation installed was not added to this workspace, or is not any more."""
 
 UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "streaming_state_conflict", "block_mismatch"})
 CLOSED_THREADS = frozenset(
     {"restricted_action_thread_locked", "restricted_action_non_threadable_channel", "cannot_reply_to_message"}
 )
 """Nothing can be said in this thread, or in any of its channel; in the channel itself it can."""
-BAD_TOKEN = frozenset(
-    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "team_access_not_granted"}
-)
+BAD_TOKEN = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", NOT_GRANTED})
 TOO_LARGE = frozenset({"msg_blocks_too_long", "msg_too_long", "invalid_blocks", "invalid_blocks_format"})
 CROWDED = "message_limit_exceeded"
 """A whole workspace writes too much; Slack does not say for how long: https://slack.com/help/articles/115002422943"""
@@ -142,26 +160,29 @@ def _patience(error: SlackApiError, code: str) -> float | None:
     return LOST_SECONDS if status >= 500 or code in PASSING or not code else None
 
 
+_SENTENCES: Mapping[str, Collection[str]] = {
+    "scope": {"missing_scope"},
+    "channel": NOT_HERE,
+    "not_granted": {NOT_GRANTED},
+    "token": BAD_TOKEN,
+    "groups": NO_GROUPS,
+    "archived": ARCHIVED,
+    "admins": BY_ADMINS,
+    "storage": NO_ROOM,
+}
+"""What is said of each refusal, by its key: who must do what."""
+
+
 def may_pass(error: Exception) -> bool:
     """Whether the same request may succeed later, though nobody does anything about it."""
     return not isinstance(error, SlackApiError) or isinstance(platform_error(error), RateLimited)
 
 
 def _forbidden(error: SlackApiError, code: str) -> str:
-    if code == "missing_scope":
-        return catalog.text("slack.refused.scope", scope=str(_data(error).get("needed", "")))
-    if code in NOT_HERE:
-        return catalog.text("slack.refused.channel")
-    if code in BAD_TOKEN:
-        return catalog.text("slack.refused.token", code=code)
-    if code in NO_GROUPS:
-        return catalog.text("slack.refused.groups")
-    if code in ARCHIVED:
-        return catalog.text("slack.refused.archived")
-    if code in BY_ADMINS:
-        return catalog.text("slack.refused.admins", code=code)
-    _log.error("Slack refused: %s", code or error)
-    return catalog.text("slack.refused.unknown", code=code or "-")
+    key = next((name for name, codes in _SENTENCES.items() if code in codes), "unknown")
+    if key == "unknown":
+        _log.error("Slack refused: %s", code or error)
+    return catalog.text(f"slack.refused.{key}", code=code or "-", scope=str(_data(error).get("needed", "")))
 
 
 def is_switched_off(answer: AsyncSlackResponse) -> bool:

@@ -223,6 +223,7 @@ async def test_a_place_where_the_bot_may_not_write_says_what_it_needs(
         (400, 130000, RateLimited),
         (400, 240000, CardBlocked),
         (400, 200000, CardBlocked),
+        (400, 200001, CardBlocked),
         (400, 50035, CardTooLarge),
         (413, 40005, CardTooLarge),
     ],

@@ -243,6 +243,19 @@ async def test_the_same_event_delivered_again_asks_once(harness: Harness) -> Non
     assert prompts(harness) == ["post a summary", "another"]
 
 
+async def test_that_slack_keeps_events_from_us_is_taken_and_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with a_harness("http") as harness:
+        limited = {
+            "type": "app_rate_limited",
+            "team_id": "T1",
+            "minute_rate_limited": 1_518_467_820,
+            "api_app_id": "A1",
+        }
+        await harness.line.send("event", limited)
+        assert "Slack limits or has stopped the events of workspace T1" in caplog.text
+        assert harness.chat_service.asked == []
+
+
 async def test_a_message_that_is_edited_is_done_once_and_its_writer_is_told(harness: Harness) -> None:
     alice = harness.somebody()
     event = await alice.mention("post a summary")

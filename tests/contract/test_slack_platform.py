@@ -137,6 +137,11 @@ async def test_a_story_is_told_in_the_thread_without_buttons(server: SlackServer
         (Fault(method="chat.postMessage", error="missing_scope", needed="chat:write"), MissingPermission, "chat:write"),
         (Fault(method="chat.postMessage", error="is_archived"), MissingPermission, "archived"),
         (Fault(method="chat.postMessage", error="token_revoked"), MissingPermission, "install"),
+        (Fault(method="chat.postMessage", error="team_access_not_granted"), MissingPermission, "organization must add"),
+        (Fault(method="chat.postMessage", error="ratelimited"), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", error="internal_error"), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", error="fatal_error"), RateLimited, "wait 5 s"),
+        (Fault(method="chat.postMessage", error="service_unavailable"), RateLimited, "wait 5 s"),
         (Fault(method="chat.postMessage", error="message_limit_exceeded"), RateLimited, "wait 60 s"),
         (
             Fault(method="chat.postMessage", error="ekm_access_denied"),
@@ -261,16 +266,24 @@ async def test_a_plans_files_are_attached_once_for_each_plan(
     assert [file["thread"] for file in server.files.values()] == [message_ref.message] * 2
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("missing_scope", "files:write"),
+        ("file_uploads_disabled", "organization don't allow this (file_uploads_disabled): one of them must"),
+        ("storage_limit_reached", "no room left for files"),
+    ],
+)
 async def test_a_plan_whose_files_may_not_be_attached_says_so_and_has_no_yes(
-    server: SlackServer, platform: SlackPlatform, ids: IssuedIds
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds, error: str, words: str
 ) -> None:
     message_ref = await platform.post(PLACE, PLANNING, ids)
-    server.faults.append(Fault(method="files.getUploadURLExternal", error="missing_scope", needed="files:write"))
+    server.faults.append(Fault(method="files.getUploadURLExternal", error=error, needed="files:write"))
     await platform.edit(message_ref, LONG, ids)
     (message,) = server.cards()
     assert not message.has("approve")
     assert message.has("reject")
-    assert "files:write" in message.text
+    assert words in message.text
 
 
 async def test_files_that_slack_could_not_take_now_are_tried_again(
