@@ -66,6 +66,11 @@ def test_each_step_of_the_guide_does_what_it_says(folder: Path) -> None:
             *(run if word == "RUN" else word for word in command), cwd=folder, NOTES=str(notes), **values
         )
 
+    config = json.loads((folder / "files.yaml").read_text(encoding="utf-8"))
+    (folder / "bare.yaml").write_text(json.dumps(config | {"tools": []}), encoding="utf-8")
+    bare = program.run("check", "bare.yaml", cwd=folder, NOTES=str(notes))
+    for line in blocks("text")[0].splitlines():
+        assert line == "  …" or line in [each.rstrip() for each in bare.out.splitlines()], bare.out
     checked = typed("check", "files.yaml")
     assert checked.status == 0, checked.err
     assert re.search(r"files\.edit_file +deny", checked.out)

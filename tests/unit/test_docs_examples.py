@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from bot.policy_cases import Case, run_cases
 from bot.terminal.check_commands import check
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit
+from bot.terminal.policy_commands import policy_explain
 from bot.variables import Environment
 from coordination.config import parse
 from coordination.config.sections import Configuration
@@ -87,6 +89,29 @@ def test_every_configuration_on_a_page_is_valid_and_does_what_the_cases_below_it
         (tmp_path / "cases.yaml").write_text(held, encoding="utf-8")
         outcomes = run_cases(Environment(environ_for(whole)), tmp_path / "cases.yaml")
         assert [(each.case.tool, each.found) for each in outcomes if not each.is_met] == []
+
+
+def test_what_policy_explain_says_of_the_rules_on_the_page_is_what_the_page_shows(tmp_path: Path) -> None:
+    blocks = list(fences_in(ROOT / "docs/policy.md"))
+    rules, (typed, shown) = (
+        written_as_yaml(ROOT / "docs/policy.md")[0],
+        [text for kind, text in blocks if kind != "yaml"][:2],
+    )
+    words = shlex.split(typed)
+    assert words[:4] == ["massgen-bot", "policy", "explain", "ops.yaml"]
+    options = dict(zip(words[4::2], words[5::2], strict=True))
+    (tmp_path / "ops.yaml").write_text(completed(rules, "").replace("id: scout", "id: clerk"), encoding="utf-8")
+    out = io.StringIO()
+    policy_explain(
+        CliContext(environ={}, stdout=out, stderr=out),
+        str(tmp_path / "ops.yaml"),
+        tool=options.pop("--tool"),
+        arguments=options.pop("--args"),
+        user="",
+        roles=(),
+        place="",
+    )
+    assert (options, out.getvalue()) == ({}, shown)
 
 
 def test_a_configuration_that_check_refuses_would_be_noticed(tmp_path: Path) -> None:
