@@ -45,11 +45,17 @@ def invitation(client: discord.Client) -> str:
 _FOR_A_CARD = ("view_channel", "send_messages", "embed_links", "attach_files")
 
 
-def missing(granted: discord.Permissions, *, is_thread: bool = False) -> list[str]:
-    """What a card needs and the bot has not, as people find it in the settings."""
+def missing(granted: discord.Permissions, channel: object = None, *, is_thread: bool = False) -> list[str]:
+    """What a card needs and the bot has not, as people find it in the settings.
+
+    In the chat of a voice channel nothing is seen without the right to connect:
+    https://github.com/discord/discord-api-docs/pull/5111.
+    """
+    is_thread |= isinstance(channel, discord.Thread)
     wanted = [
         name if not (is_thread and name == "send_messages") else "send_messages_in_threads" for name in _FOR_A_CARD
     ]
+    wanted += ["connect"] if isinstance(channel, discord.VoiceChannel | discord.StageChannel) else []
     return [_named(name) for name in wanted if not getattr(granted, name)]
 
 
@@ -68,7 +74,7 @@ def missing_in(client: discord.Client, place: ChannelRef) -> str:
     channel = client.get_channel(int(place.channel)) if place.channel.isdecimal() else None
     if not isinstance(channel, discord.abc.GuildChannel):
         return ""
-    return ", ".join(missing(channel.permissions_for(channel.guild.me), is_thread=bool(place.thread)))
+    return ", ".join(missing(channel.permissions_for(channel.guild.me), channel, is_thread=bool(place.thread)))
 
 
 def _named(name: str) -> str:

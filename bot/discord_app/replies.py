@@ -209,8 +209,7 @@ def _lacking(interaction: AnyInteraction) -> RichText:
     client = interaction.client
     if interaction.guild_id is not None and client.get_guild(interaction.guild_id) is None:
         return catalog.rich("discord.no_bot", link=StyledText(invitation(client), "code"))
-    is_thread = isinstance(interaction.channel, discord.Thread)
-    lacking = missing(interaction.app_permissions, is_thread=is_thread)
+    lacking = missing(interaction.app_permissions, interaction.channel)
     return (StyledText(catalog.text("discord.forbidden", permissions=", ".join(lacking))),) if lacking else ()
 
 

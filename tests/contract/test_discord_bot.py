@@ -130,6 +130,19 @@ async def test_a_request_where_no_card_can_be_posted_is_not_begun(
     assert chat_service.done == []
 
 
+@pytest.mark.parametrize(("kind", "lacks"), [(0, ""), (2, "Connect"), (13, "Connect")], ids=["text", "voice", "stage"])
+async def test_in_the_chat_of_a_voice_channel_the_right_to_connect_counts(
+    server: DiscordServer, rita: Someone, chat_service: RecordingChatService, kind: int, lacks: str
+) -> None:
+    server.guild.channels["77010"], server.guild.kinds["77010"] = "lounge", kind
+    for rights, is_begun in ((0, not lacks), (1 << 20, True)):
+        rita.app_permissions = (1 << 10) | (1 << 11) | (1 << 14) | (1 << 15) | rights
+        said = await told(server, await rita.types("massgen", where="77010", prompt="x"))
+        assert ("permissions here: Connect." in said) == (not is_begun), said
+        assert bool(chat_service.done) == is_begun
+        chat_service.done.clear()
+
+
 async def test_configurations_are_completed(rita: Someone) -> None:
     assert await rita.completes("massgen", "config", "op") == ["ops", "ops-default"]
 
@@ -138,6 +151,7 @@ async def test_configurations_are_completed(rita: Someone) -> None:
     ("command", "options", "asked"),
     [
         ("massgen-runs list", {"mine": True}, ListRuns(is_mine=True)),
+        ("massgen-runs list", {"break_glass": True}, ListRuns(is_break_glass=True)),
         ("massgen-runs show", {"run": "7Q4K"}, ShowRun(run="7Q4K")),
         ("massgen-runs cancel", {"run": "7Q4K"}, CancelRun(run="7Q4K")),
         ("massgen-grants", {}, ListGrants()),

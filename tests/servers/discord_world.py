@@ -310,6 +310,7 @@ class World:
             "id": channel, "type": guild.kinds.get(channel, 0), "guild_id": guild.id, "name": guild.channels[channel], "position": 0,
             "permission_overwrites": overwrites, "nsfw": False, "parent_id": None, "topic": None,
             "available_tags": guild.tags.get(channel, []), "flags": 1 << 4 if channel in guild.needs_tag else 0,
+            **({"bitrate": 64_000, "user_limit": 0, "rtc_region": None} if guild.kinds.get(channel) in {2, 13} else {}),
         }  # fmt: skip
 
 
