@@ -2,16 +2,16 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bot.cards.text import ATOM, concealed, head_of, one_line, visible, visible_part
 from bot.i18n import catalog
 from bot.message import Paragraph, RichText, Section, StyledText
-from coordination.domain.canonical_json import Json, digest
+from coordination.domain.canonical_json import Json, canonical, digest, parse
 from coordination.domain.plan import Plan, PlannedCall
-from coordination.domain.preview import Preview, Reading, by_path
+from coordination.domain.preview import Preview, Question, Reading, by_path
 from coordination.domain.text_diff import Gap, Line, compared, differing, lines_of, with_context
 
 NO_LINE_FEED = "⟨…⟩"
@@ -26,6 +26,7 @@ _MOST_LINES = 14
 _MOST_CALLS = 6
 _WIDTH = 160
 _WHY = 200
+_APART = 120
 _HASH = 32
 
 
@@ -46,12 +47,34 @@ class Shown:
 def previews_of(plan: Plan) -> Iterator[Shown]:
     """What is shown of each preview of each call, in order."""
     for number, call in enumerate(plan.calls, 1):
-        for preview, asked in call.questions():
+        due = call.questions()
+        for preview, asked in due:
             reading = plan.reading_of(asked) if asked is not None else None
+            tool = StyledText(_read_named(call, preview, asked, [each for _, each in due if each is not None]), "code")
             if not preview.describes:
-                yield _shown(number, call, preview, reading)
+                yield _shown(number, call, preview, reading, tool)
             elif not _is_beside(preview, reading):
-                yield _undescribed(number, call, preview, reading)
+                yield _undescribed(number, call, preview, reading, tool)
+
+
+def _read_named(call: PlannedCall, preview: Preview, asked: Question | None, due: Sequence[Question]) -> str:
+    """The tool that reads; where a call has several reads of it, with what sets this one apart."""
+    tool = visible(f"{preview.server or call.server}.{preview.tool}")
+    alike = [each for each in due if asked is not None and (each.server, each.tool) == (asked.server, asked.tool)]
+    if asked is None or len(alike) < 2:  # one is enough by its name
+        return tool
+    given = [parse(each.arguments) for each in alike]
+    own = parse(asked.arguments)
+    apart = [
+        f"{name} {value if isinstance(value, str) else canonical(value)}"
+        for name, value in (own.items() if isinstance(own, Mapping) else ())
+        if any(not isinstance(each, Mapping) or each.get(name) != value for each in given)
+    ]
+    if asked.shows.startswith("$") and any(each.shows != asked.shows for each in alike):
+        apart.append(asked.shows)
+    said = [visible(each) for each in apart]
+    short = [each if len(each) <= _APART else f"{head_of(each, _APART - 1)}…" for each in said]
+    return f"{tool} ({', '.join(short)})" if short else tool
 
 
 def preview_sections(plan: Plan) -> list[Section]:
@@ -83,8 +106,7 @@ def _is_beside(preview: Preview, reading: Reading | None) -> bool:
     return reading is not None and (reading.is_whole or (reading.problem == "no_tool" and not preview.beside))
 
 
-def _undescribed(number: int, call: PlannedCall, preview: Preview, reading: Reading | None) -> Shown:
-    tool = StyledText(visible(f"{preview.server or call.server}.{preview.tool}"), "code")
+def _undescribed(number: int, call: PlannedCall, preview: Preview, reading: Reading | None, tool: StyledText) -> Shown:
     if reading is not None and reading.is_known:
         digest_ = StyledText(reading.digest[:_HASH], "code")
         return Shown(headline=catalog.rich("preview.condition", number=number, tool=(tool,), digest=(digest_,)))
@@ -97,8 +119,7 @@ def _why(call: PlannedCall, reading: Reading | None) -> RichText:
     return catalog.rich(f"preview.problem.{problem}", detail=one_line(reading.detail if reading else "", _WHY))
 
 
-def _shown(number: int, call: PlannedCall, preview: Preview, reading: Reading | None) -> Shown:
-    tool = StyledText(visible(f"{preview.server or call.server}.{preview.tool}"), "code")
+def _shown(number: int, call: PlannedCall, preview: Preview, reading: Reading | None, tool: StyledText) -> Shown:
     known: dict[str, int | RichText] = {"number": number, "tool": (tool,)}
     if reading is None or not reading.is_known:
         key = "preview.unread_required" if preview.required else "preview.unread"

@@ -114,7 +114,7 @@ async def test_a_file_that_changed_meanwhile_is_neither_written_nor_edited_until
         assert "Call 1 would change what files.read_text_file shows now" in words
         assert "· one\n- two\n+ three" in words
         assert "· a\n- b\n+ B\n· c" in words
-        assert "Before call 3, files.read_text_file finds nothing" in words
+        assert f"Before call 3, files.read_text_file (path {new}) finds nothing" in words
         whole.write_text("one\nfour\n", encoding="utf-8")
         ended = await approve(harness, run, state)
         assert [type(each) for each in ended.receipts] == [Skipped] * 3

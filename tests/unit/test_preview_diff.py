@@ -64,6 +64,28 @@ def a_reading(call: PlannedCall, before: str | None, *, kept: bool = True) -> Re
     return Reading(question=question, digest=digest, text=before if kept else "", length=len(before))
 
 
+def test_several_reads_of_one_tool_for_a_call_are_told_apart_by_what_differs() -> None:
+    """A move reads what is moved and what is at its destination; a part of an issue is one read, as another part is."""
+    source, target = (
+        replace(PREVIEW, arguments=f'{{"head":9,"path":"$.{name}"}}', after="") for name in ("from", "to")
+    )
+    title, body = (
+        replace(PREVIEW, tool="get", arguments='{"id":"$.id"}', shows=f"$.{name}") for name in ("title", "body")
+    )
+    arguments = canonical({"from": "/a\u202e", "to": "/" + "b" * 200, "id": 7})
+    previews = (source, target, title, body, replace(PREVIEW, tool="stat", arguments='{"path":"$.from"}'))
+    call = PlannedCall(server="files", tool="move", arguments=arguments, definition="d", previews=previews)
+    said = [plain_text(each.headline) for each in previews_of(a_plan(call))]
+    names = [re.search(r"files\.\w+(?: \(.*?\))?", each) for each in said]
+    assert [found and found[0] for found in names] == [
+        "files.read (path /a⟨U+202E⟩)",
+        f"files.read (path /{'b' * 113}…)",
+        "files.get ($.title)",
+        "files.get ($.body)",
+        "files.stat",
+    ]
+
+
 def shown(before: str | None, after: str, preview: Preview = PREVIEW, *, kept: bool = True) -> Shown:
     call = a_call(after, preview)
     (found,) = previews_of(a_plan(call, a_reading(call, before, kept=kept)))
