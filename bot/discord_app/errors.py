@@ -163,9 +163,15 @@ def is_there_already(error: discord.HTTPException) -> bool:
     return error.code == _THREAD_EXISTS
 
 
+def is_page(error: discord.HTTPException) -> bool:
+    """Whether the answer is none of Discord's own: then nobody is gone, and nothing is forbidden."""
+    return error.code == _NO_CODE
+
+
 def can_not_be_told(error: discord.HTTPException) -> bool:
     """Whether the person takes no private messages from this bot."""
-    is_about_them = isinstance(error, discord.Forbidden | discord.NotFound) and error.code not in {_NO_CODE, *_BUSY}
+    is_refusal = isinstance(error, discord.Forbidden | discord.NotFound)
+    is_about_them = is_refusal and not is_page(error) and error.code not in _BUSY
     return error.code == _CAN_NOT_TELL or is_about_them
 
 
@@ -199,14 +205,14 @@ def _wait(error: discord.HTTPException) -> RateLimited | None:
         return RateLimited(_patience(error))
     if error.status >= 500:
         return RateLimited(LATER)
-    is_no_answer = error.code == _NO_CODE and error.status in {403, 404}
+    is_no_answer = is_page(error) and error.status in {403, 404}
     return RateLimited(MUCH_LATER) if error.code in _BUSY or is_no_answer else None
 
 
 def _gone(error: discord.HTTPException) -> MessageNotFound | None:
     if error.code in _PLACES:
         return ChannelNotFound(str(error.code))
-    if error.code in _GONE or (error.status == 404 and error.code != _NO_CODE):
+    if error.code in _GONE or (error.status == 404 and not is_page(error)):
         return MessageNotFound(str(error.code))
     return None
 

@@ -33,6 +33,7 @@ from bot.discord_app.errors import (
     LATER,
     ConnectionLost,
     can_not_be_told,
+    is_page,
     is_there_already,
     missing,
     missing_in,
@@ -349,7 +350,9 @@ class DiscordPlatform:
             try:
                 guild = await self._client.fetch_guild(number, with_counts=False)
                 return await guild.fetch_member(int(person.id))
-            except discord.NotFound:
+            except discord.NotFound as error:
+                if is_page(error):
+                    raise
                 return None
 
         place = ChannelRef(platform=PLATFORM, tenant=person.tenant, channel="")

@@ -17,7 +17,7 @@ from bot.chat.name_report import NameReport
 from bot.chat.platform import Checkup
 from bot.discord_app.client import DiscordClient, logged_in
 from bot.discord_app.commands import Languages
-from bot.discord_app.errors import all_missing, invitation
+from bot.discord_app.errors import all_missing, invitation, is_page
 from bot.discord_app.identity import PLATFORM, tenant_of
 from bot.i18n import catalog
 from bot.variables import Environment
@@ -48,6 +48,8 @@ def refusals_told(guild: int | None = None) -> Generator[None]:
     try:
         yield
     except (discord.Forbidden, discord.NotFound) as error:
+        if is_page(error):
+            raise ConfigError([say("discord.unreachable")]) from None
         answer = visible(error.text or str(error))
         sentence = say("discord.not_there") if guild is not None else say("discord.refused", answer=answer)
         raise ConfigError([sentence]) from None
@@ -190,7 +192,9 @@ async def _known_there(client: DiscordClient, guild: int) -> list[object]:
     """The commands of one server; none where the bot was added without the right to have any there."""
     try:
         return await _known(client, guild)
-    except (discord.Forbidden, discord.NotFound):
+    except (discord.Forbidden, discord.NotFound) as error:
+        if is_page(error):
+            raise
         return []
 
 
@@ -211,7 +215,9 @@ async def _guild(client: DiscordClient, number: int) -> list[Checkup]:
         guild = await client.fetch_guild(number)
         me = await guild.fetch_member(client.user.id if client.user else 0)
         channels = [each for each in await guild.fetch_channels() if isinstance(each, discord.TextChannel)]
-    except (discord.Forbidden, discord.NotFound):
+    except (discord.Forbidden, discord.NotFound) as error:
+        if is_page(error):
+            raise
         return [_checkup("doctor.guild_unseen", is_well=False)]
     is_kept_out = me.guild_permissions.view_channel
     seen = [each for each in channels if not is_kept_out or each.permissions_for(me).view_channel]

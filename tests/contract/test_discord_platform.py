@@ -296,6 +296,23 @@ async def test_a_login_whose_answer_can_not_be_read_may_be_tried_again(server: D
         await log_in(client, TOKEN)
 
 
+async def test_whoever_left_is_nobody_and_a_page_of_a_gateway_says_of_nobody_that_they_left(
+    server: DiscordServer, platform: DiscordPlatform
+) -> None:
+    """Else an approval would be lost to a proxy that has a bad moment."""
+    ann = Someone(server, "ann", server.guild, roles=("ops",))
+    person = Person(tenant=here(server).tenant, id=ann.id, name="ann")
+    found = await platform.person_now(person)
+    assert found is not None
+    assert found.roles
+    assert await platform.person_now(replace(person, id="4040404")) is None
+    for path in ("/members/", "/guilds/[0-9]+$"):
+        for status in (403, 404):
+            server.faults.append(Fault("GET", path, status, "<html>no such site</html>"))
+            with pytest.raises(RateLimited):
+                await platform.person_now(person)
+
+
 async def test_whoever_can_not_be_told_for_a_moment_is_told_later(
     server: DiscordServer, platform: DiscordPlatform
 ) -> None:
