@@ -10,7 +10,8 @@ import pytest
 from tests.forked import start
 
 ROOT = Path(__file__).parents[2]
-MACHINE = "tests/service/test_run_machine.py"
+MACHINE = "tests/service/test_run_machine.py::test_no_order_of_events_breaks_the_promise_in_one_run"
+LINKED_MACHINE = "tests/service/test_run_machine.py::test_no_order_of_events_breaks_the_promise"
 STORY = "tests/service/test_whole_run.py"
 PROTOCOL = "tests/service/test_deliberation.py"
 BALLOT = "tests/unit/test_ballot.py"
@@ -82,14 +83,14 @@ MUTANTS = [
         "domain/grant_checks.py",
         "    return None if by.is_admin or by.is_same_as(grant.by) else Refusal.NOT_YOURS\n",
         "    return None\n",
-        (MACHINE,),
+        (LINKED_MACHINE,),
     ),
     Mutant(
         "a grant covers calls to another server of the name",
         "domain/grants.py",
         "self.definition, self.settings)\n        if where",
         "self.definition, call.settings)\n        if where",
-        (MACHINE,),
+        (LINKED_MACHINE,),
     ),
     Mutant(
         "the rest is planned after a call that may have run",
@@ -103,14 +104,14 @@ MUTANTS = [
         "domain/preset_plan.py",
         "    for each in reversed(receipts):\n",
         "    for each in receipts:\n",
-        (MACHINE,),
+        (LINKED_MACHINE,),
     ),
     Mutant(
         "a run begins with another plan than what is left",
         "domain/preset_plan.py",
         "        return not any(call.references for call in calls) and planned == [\n",
         "        return True or planned == [\n",
-        (MACHINE,),
+        (LINKED_MACHINE,),
     ),
     Mutant(
         "anybody approves alone in an emergency",
@@ -371,7 +372,7 @@ MUTANTS = [
         "            if state.in_flight is None:\n",
         "            state = __import__('dataclasses').replace(state, in_flight=None)\n"
         "            writer._on_disk = writer._state = state\n            if True:\n",
-        (MACHINE, STORY),
+        (LINKED_MACHINE, STORY),
     ),
     Mutant(
         "an approval of a stale revision counts",
