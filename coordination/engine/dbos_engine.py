@@ -23,6 +23,7 @@ from coordination.engine.fair_share import TaskLimits
 from coordination.errors import CoordinationError, StorageError
 from coordination.ports import Job, Perform
 from coordination.storage.database import describe_error, is_away, open_engine, parse_url, place, plainly
+from coordination.storage.known_commits import FailoverWatch
 from coordination.storage.worker_leases import WorkerLeases, leases_for
 from coordination.text import Text
 
@@ -69,6 +70,7 @@ class DbosEngine:
         self._lease = lease
         self._retry_waits = retry_waits
         self._database = open_engine(url, "engine", connections=connections)
+        self._failovers = FailoverWatch(self._database)
         self._client = DBOSClient(
             system_database_engine=self._database,
             serializer=DBOSPortableJSONSerializer(),
@@ -189,6 +191,7 @@ class DbosEngine:
                 interval=self._rounds_interval,
                 poll_interval=self._poll_interval,
                 failures=self._failures,
+                failovers=self._failovers,
             )
             _dbos_log.addFilter(self._warning_filter)
             yield

@@ -27,6 +27,7 @@ from coordination.engine.fair_share import FairShare, TaskLimits
 from coordination.errors import DatabaseAwayError, LogLostError, OwnershipLostError, StorageError
 from coordination.ports import Job, Perform
 from coordination.storage.database import place, plainly, require_file, teach
+from coordination.storage.known_commits import FailoverWatch
 from coordination.storage.worker_leases import Ownership, WorkerLeases, working_as
 from coordination.text import Text
 
@@ -383,8 +384,10 @@ class RecoveryWatch:
         interval: float,
         poll_interval: float,
         failures: Failures,
+        failovers: FailoverWatch,
     ) -> None:
         """Starts at once. Belongs to the event loop that it is made in."""
+        self._failovers = failovers
         self._client = client
         self._worker_loop = worker_loop
         self._queues = queues
@@ -402,6 +405,7 @@ class RecoveryWatch:
         self._is_over = False
         self._has_backlog = False
         self._is_warned = False
+        self._told_at = -_SELDOM
         self._strays: Mapping[str, int] = {}
         self._threads = [
             threading.Thread(target=self._watch, name="recovery-watch", daemon=True),
@@ -457,10 +461,11 @@ class RecoveryWatch:
             with plainly(self._url):
                 count = act()
         except Exception as error:  # noqa: BLE001 - without this thread nothing would be recovered.
-            # An outage is told of once: thousands of tracebacks would hide everything else.
+            # An outage is told of once, and many short ones once a minute: else they would hide everything else.
             if not isinstance(error, DatabaseAwayError):
                 _log.exception("the worker could not look for jobs; it goes on trying")
-            elif not self._failures.is_failing(what):
+            elif not self._failures.is_failing(what) and time.monotonic() - self._told_at >= _SELDOM:
+                self._told_at = time.monotonic()
                 _log.warning("%s The worker goes on trying.", error)
             self._failures.failed(what, error)
             return 0
@@ -476,6 +481,8 @@ class RecoveryWatch:
         """Start what waits for one task, by turns of its tenants. What one leaves over is divided among the others."""
         queue, limit, count = self._queues[task], self._limits[task], 0
         waiting = set(waiting_tenants(self._client, queue))
+        if task == "execute" and self._failovers.is_recent:
+            return 0  # Whoever has carried it out, and lost that, must be able to say so first.
         while waiting and not self._is_over:
             in_hand = self._worker_loop.in_hand(task)
             shares = self._turns[task].allot(waiting, in_hand, limit.of_one_worker - in_hand.total())

@@ -405,6 +405,9 @@ _REPLACED = template(
     "{name:A} was replaced while this program was running, perhaps by a backup: stop every process of "
     "massgen-bot, then follow `massgen-bot docs operations`."
 )
+_IDLE = template(
+    "{name:A} ended a connection that was idle; raise idle_session_timeout for its user there to an hour or more."
+)
 _TOO_SLOW = template(
     "{name:A} ended a transaction that took too long; raise idle_in_transaction_session_timeout for its user there."
 )
@@ -433,6 +436,7 @@ _POSTGRES: Mapping[str, _Meaning] = {
         ),
         DatabaseBlockedError,
     ),
+    "57P05": (_IDLE, DatabaseAwayError),
     "25P03": (_TOO_SLOW, DatabaseAwayError),
     "25P04": (_TOO_SLOW, DatabaseAwayError),
 }

@@ -5,10 +5,14 @@ operator's stop put on record for all of them in the same moment.
 """
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from coordination.domain.events import CallStarted, RunEvent
 from coordination.errors import LogLostError
@@ -18,6 +22,9 @@ from coordination.text import Text, template
 
 _REMEMBERED = 1000
 """Runs of which it is known what this process wrote last, to name those that lost something."""
+
+_SETTLED_AFTER = 30.0
+"""Seconds until every process has noticed a failover: dead connections are found in less."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +91,35 @@ class KnownCommits:
         return tell
 
 
+class FailoverWatch:
+    """Notices that another server serves a database of PostgreSQL than when this process first connected."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """Looks at each connection that the engine makes from now on."""
+        self._first: object = None
+        self._noticed_at = -_SETTLED_AFTER
+        if engine.dialect.name == "postgresql":
+            event.listen(engine, "connect", self._connected)
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether that was so shortly ago that others, who lost something by it, may not have noticed yet."""
+        return time.monotonic() - self._noticed_at < _SETTLED_AFTER
+
+    def _connected(self, connection: Any, entry: object) -> None:  # noqa: ANN401 - the driver's own
+        del entry
+        try:
+            found = connection.execute(_TIMELINE).fetchone()
+        except psycopg.Error:
+            found = None  # A service that is no PostgreSQL inside does not tell.
+        connection.rollback()
+        if found is None or found[0] is None:
+            return
+        if self._first not in {None, found[0]}:
+            self._noticed_at = time.monotonic()
+        self._first = found[0]
+
+
 def _missing(connection: sa.Connection, known: Sequence[tuple[str, tuple[int, str]]]) -> list[str]:
     """The runs whose event of a number is not there with its hash. Those that the operator removed lack nothing."""
     missing: list[str] = []
@@ -94,6 +130,7 @@ def _missing(connection: sa.Connection, known: Sequence[tuple[str, tuple[int, st
     return missing
 
 
+_TIMELINE = "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
 _HASH = sa.select(events.c.hash).where(events.c.run == sa.bindparam("of_run"), events.c.seq == sa.bindparam("number"))
 _PRUNED = sa.select(pruned_runs.c.seq).where(
     pruned_runs.c.run == sa.bindparam("of_run"), pruned_runs.c.seq >= sa.bindparam("number")

@@ -1,6 +1,7 @@
 """The database's primary dies and its standby takes over behind the same address: nothing is doubled, and people are told."""
 
 import asyncio
+import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.chaos.replicas import Address, Standby, copier, replicated
 from tests.databases import OwnPostgres, postgres_programs
 
 PROGRAMS = postgres_programs()
+LOST = "lost its newest commits"
 
 pytestmark = pytest.mark.skipif(
     PROGRAMS is None or copier(PROGRAMS) is None, reason="PostgreSQL or its pg_basebackup is not installed here"
@@ -45,9 +47,15 @@ class Replicated:
         with self.standby.connect(sa.make_url(self.deployment.url).database or "") as connection:
             return connection.execute("SELECT 1 FROM events WHERE kind = %s", (kind,)).fetchone() is not None
 
-    def told(self) -> str:
+    def told(self, worker: str = "worker-") -> str:
         """What the workers logged."""
-        return "".join(file.read_text() for file in sorted(self.deployment.folder.glob("worker-*.log")))
+        return "".join(file.read_text() for file in sorted(self.deployment.folder.glob(f"{worker}*.log")))
+
+    def is_frozen(self, by: str) -> bool:
+        """Whether everything is, in the database that was the standby's."""
+        with self.standby.connect(sa.make_url(self.deployment.url).database or "") as connection:
+            found = connection.execute("SELECT by_name FROM scopes WHERE tenant = '*' AND key = 'freeze'").fetchall()
+        return found == [(by,)]
 
 
 @asynccontextmanager
@@ -64,29 +72,48 @@ async def deployed(folder: Path, *, synchronous: bool) -> AsyncGenerator[Replica
             await asyncio.to_thread(deployment.close)
 
 
+async def carried_out_unknown_to_the_standby(at: Replicated) -> str:
+    """A run whose call is made by a worker that is alive, of which the standby knows no more than the approval."""
+    run = await at.deployment.begin(at.front, "one", 0)
+    await state_when(at.front, run, lambda state: isinstance(state, s.AwaitingDecision))
+    at.deployment.end(at.deployment.workers[0])
+    await approve(at.front, run)
+    await until(partial(at.standby_has, "approval_given"), what="the standby knows of the approval")
+    await asyncio.to_thread(at.standby.fall_behind)
+    at.deployment.start_worker()
+    assert isinstance(await state_when(at.front, run, is_settled), s.Finished)
+    return run
+
+
 async def test_a_call_whose_record_a_failover_lost_is_not_made_again_and_all_is_frozen(tmp_path: Path) -> None:
     async with deployed(tmp_path, synchronous=False) as at:
-        run = await at.deployment.begin(at.front, "one", 0)
-        await state_when(at.front, run, lambda state: isinstance(state, s.AwaitingDecision))
-        at.deployment.end(at.deployment.workers[0])
-        await approve(at.front, run)
-        await until(partial(at.standby_has, "approval_given"), what="the standby knows of the approval")
-        await asyncio.to_thread(at.standby.fall_behind)
-        at.deployment.start_worker()
-        assert isinstance(await state_when(at.front, run, is_settled), s.Finished)
+        run = await carried_out_unknown_to_the_standby(at)
         await at.fail_over()
-        await until(lambda: "lost its newest commits" in at.told(), what="the operator is told")
+        await until(lambda: LOST in at.told(), what="the operator is told")
+        assert run in at.told().partition(LOST)[2]
+        await until(partial(at.is_frozen, "massgen-bot"), what="it is frozen for every process")
         other = await at.deployment.begin(at.front, "two", 0)
         await approve(at.front, other)
         state = await state_when(
             at.front, other, lambda state: isinstance(state, s.Executing) and state.frozen_by is not None
         )
         assert isinstance(state, s.Executing)
-        assert state.frozen_by is not None
-        assert state.frozen_by.name == "massgen-bot"
-        assert run in at.told().partition("lost its newest commits")[2]
         assert at.deployment.effects() == {"one-0": 1}
         assert await asyncio.to_thread(at.deployment.broken) == []
+
+
+async def test_another_worker_leaves_the_one_that_lost_something_time_to_say_so(tmp_path: Path) -> None:
+    async with deployed(tmp_path, synchronous=False) as at:
+        await carried_out_unknown_to_the_standby(at)
+        (first,) = at.deployment.workers
+        at.deployment.start_worker()
+        await until(lambda: "Worker ready" in at.told("worker-2"), what="the other worker works")
+        first.send_signal(signal.SIGSTOP)
+        await at.fail_over()
+        await asyncio.sleep(4)
+        first.send_signal(signal.SIGCONT)
+        await until(partial(at.is_frozen, "massgen-bot"), what="it is frozen for every process")
+        assert at.deployment.effects() == {"one-0": 1}
 
 
 async def test_a_failover_that_lost_nothing_stops_nothing(tmp_path: Path) -> None:

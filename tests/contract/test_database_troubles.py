@@ -18,7 +18,7 @@ from coordination.ports import Job
 from coordination.storage.database import open_engine, parse_url, plainly
 from coordination.storage.schema import migrate
 from coordination.storage.sql_run_log import SqlLog
-from coordination.storage.worker_leases import FileLocks
+from coordination.storage.worker_leases import AdvisoryLocks, FileLocks
 from tests.contract.chat_stores import begun
 from tests.databases import Postgres, postgres_or_skip, sqlite_url
 
@@ -85,6 +85,18 @@ def test_a_server_that_lets_nobody_in_is_waited_for_and_said(words: str, conditi
             operator.execute(order.format(name=name).encode())
     with pytest.raises(DatabaseBlockedError, match=words):
         run(url.set(username=name).render_as_string(), "SELECT 1")
+
+
+def test_a_server_that_ends_idle_connections_is_told_so(server: Postgres) -> None:
+    locks = AdvisoryLocks(parse_url(server.new_database()))
+    try:
+        locks.run(sa.select(sa.func.set_config("idle_session_timeout", "20ms", False)))
+        time.sleep(0.3)  # noqa: TID251 - no event loop runs here
+        with pytest.raises(DatabaseAwayError, match="raise idle_session_timeout"):
+            locks.run(sa.select(1))
+        assert locks.run(sa.select(1)) == [(1,)]
+    finally:
+        locks.close()
 
 
 async def test_a_database_restored_under_a_running_program_is_not_written_to(server: Postgres) -> None:

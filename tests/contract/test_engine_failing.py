@@ -89,6 +89,27 @@ async def test_what_dbos_warns_of_during_an_outage_is_logged_once_a_minute_and_h
     assert len(set(places)) == len(places)
 
 
+async def test_a_server_that_ends_idle_connections_again_and_again_is_told_of_once_a_minute_and_jobs_are_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here")
+    hands = Hands()
+    with own_server(programs) as server:
+        async with dbos_bench(server.new_database(), 3) as bench, bench.engine.running(hands.perform):
+            with server.connect() as connection:
+                connection.execute("ALTER ROLE postgres SET idle_session_timeout = '150ms'")
+                ends = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                for number in range(5):
+                    connection.execute(ends)
+                    await bench.submit(a_job(f"A{number}"))
+                    await asyncio.sleep(0.5)
+            await hands.until(lambda: len(hands.done) == 5)
+    told = [each.getMessage() for each in caplog.records if "goes on trying" in each.getMessage()]
+    assert len(told) == 1
+
+
 async def test_a_job_that_fails_again_and_again_is_told_to_who_waits_for_its_run_and_to_nobody_else(
     tmp_path: Path,
 ) -> None:
