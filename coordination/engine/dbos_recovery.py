@@ -372,6 +372,8 @@ _STRAY_ROUNDS = 5
 class RecoveryWatch:
     """Starts waiting jobs when woken, and every `interval` seconds gives back what dead workers left."""
 
+    _told_at = -_SELDOM
+
     def __init__(
         self,
         client: DBOSClient,
@@ -405,7 +407,6 @@ class RecoveryWatch:
         self._is_over = False
         self._has_backlog = False
         self._is_warned = False
-        self._told_at = -_SELDOM
         self._strays: Mapping[str, int] = {}
         self._threads = [
             threading.Thread(target=self._watch, name="recovery-watch", daemon=True),
