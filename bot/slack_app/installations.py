@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from slack_bolt.authorization import AuthorizeResult
@@ -14,7 +14,7 @@ from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
-from slack_sdk.errors import SlackApiError, SlackTokenRotationError
+from slack_sdk.errors import SlackApiError, SlackClientError, SlackTokenRotationError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncConnectionErrorRetryHandler, AsyncServerErrorRetryHandler
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.installation_store.models.bot import Bot
@@ -22,6 +22,7 @@ from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstall
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from typing_extensions import override
@@ -112,7 +113,7 @@ class Clients:
 
     def once(self, token: str | None) -> AsyncWebClient:
         """For calls that have an effect each time: posting, opening, sharing."""
-        return AsyncWebClient(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=[])
+        return _Client(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=[])
 
     def steady(self, token: str | None) -> AsyncWebClient:
         """For calls that may be sent again: reading, and making a message show what it shall show."""
@@ -120,7 +121,18 @@ class Clients:
             AsyncConnectionErrorRetryHandler(max_retry_count=2),
             AsyncServerErrorRetryHandler(max_retry_count=2),
         ]
-        return AsyncWebClient(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=list(handlers))
+        return _Client(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=list(handlers))
+
+
+class _Client(AsyncWebClient):
+    """To Slack's own client an answer with status 200 is an object, whoever before Slack sent it."""
+
+    @override
+    async def api_call(self, *args: Any, **kwargs: Any) -> AsyncSlackResponse:
+        try:
+            return await super().api_call(*args, **kwargs)
+        except AttributeError:
+            raise SlackClientError("an answer that is none of Slack's") from None
 
 
 async def workspace_of_token(clients: Clients, token: str) -> Workspace:

@@ -1,6 +1,6 @@
 """Card sync's side of Slack: posted once, changed in place, and every refusal told as what it is."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -166,6 +166,34 @@ async def test_what_keeps_a_card_from_being_posted_is_told_and_never_tried_twice
     with pytest.raises(error, match=words):
         await platform.post(PLACE, PLANNING, ids)
     assert len(server.called("chat.postMessage")) == 1
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 429, 502])
+@pytest.mark.parametrize(
+    ("page", "content_type"),
+    [
+        ("<html>Sign in to the hotel</html>", "text/html"),
+        ("upstream connect error", "text/plain"),
+        ('{"ok": tr', "application/json"),
+        ("[1]", "application/json"),
+        ("null", "application/json"),
+        ("", "application/json"),
+    ],
+)
+async def test_an_answer_that_can_not_be_read_is_no_answer(
+    server: SlackServer, platform: SlackPlatform, ids: IssuedIds, page: str, content_type: str, status: int
+) -> None:
+    message_ref = await platform.post(PLACE, PLANNING, ids)
+    asked: dict[str, Callable[[], Awaitable[object]]] = {
+        "chat.postMessage": lambda: platform.post(PLACE, PLANNING, ids),
+        "chat.update": lambda: platform.edit(message_ref, PLANNING, ids),
+        "users.info": lambda: platform.person_now(ALICE),
+        "usergroups.list": lambda: platform.ids_of("slack:-:T1", "role", "ops"),
+    }
+    for method, ask in asked.items():
+        server.faults.append(Fault(method=method, page=page or " ", content_type=content_type, status=status, times=9))
+        with pytest.raises(RateLimited):
+            await ask()
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ class Message:
 class Fault:
     """What a method answers instead, so many times: after `silence`, if that is given.
 
-    A `page` is one of somebody before Slack, a proxy or a gateway, whatever its status.
+    A `page` is one of somebody before Slack, a proxy or a gateway, whatever its status and `content_type`.
     """
 
     method: str
@@ -84,6 +84,7 @@ class Fault:
     retry_after: int | None = None
     needed: str = ""
     page: str = ""
+    content_type: str = "text/html"
     times: int = 1
     is_done_first: bool = False
     silence: asyncio.Event | None = None
@@ -710,7 +711,7 @@ def _failing(fault: Fault) -> web.Response:
         headers = {"Retry-After": str(fault.retry_after)}
         return web.json_response(_no("ratelimited"), status=429, headers=headers)
     if fault.page:
-        return web.Response(status=fault.status, text=fault.page, content_type="text/html")
+        return web.Response(status=fault.status, text=fault.page, content_type=fault.content_type)
     if fault.status != 200:
         return web.Response(status=fault.status, text="upstream error", content_type="text/html")
     return web.json_response(_no(fault.error, needed=fault.needed))
