@@ -62,6 +62,7 @@ class GeminiReplyParts:
         self._has_begun = False
         self._parts: list[types.Part] = []
         self._finish: str | None = None
+        self._goes_on_without_reason = False
         self._is_blocked = False
         self._usage = Usage()
 
@@ -69,6 +70,11 @@ class GeminiReplyParts:
     def is_finished(self) -> bool:
         """Whether the model has said that it is done."""
         return self._finish is not None
+
+    @property
+    def is_surely_finished(self) -> bool:
+        """Whether nothing more can come: gateways have given a reason with every chunk, or with empty ones at first."""
+        return self.is_finished and self._goes_on_without_reason and bool(self._parts)
 
     def take(self, chunk: types.GenerateContentResponse) -> None:
         """Add one chunk.
@@ -86,6 +92,8 @@ class GeminiReplyParts:
                 self._add(part)
             if candidate.finish_reason is not None:
                 self._finish = str(candidate.finish_reason.value)
+            else:
+                self._goes_on_without_reason = True
 
     def complete(self) -> Reply:
         """The whole reply.
@@ -249,7 +257,7 @@ class GeminiModel(ServedModel[GeminiOptions]):
                 stream = await self._stream(system, contents, tools)
                 while (chunk := await self._next(stream, parts, asked)) is not None:
                     parts.take(chunk)
-                    patience = DRAIN_SECONDS if parts.is_finished else self._options.read_timeout
+                    patience = DRAIN_SECONDS if parts.is_surely_finished else self._options.read_timeout
                     silence.reschedule(clock.time() + patience)
         except TimeoutError:
             if not parts.is_finished:
@@ -273,7 +281,7 @@ class GeminiModel(ServedModel[GeminiOptions]):
         try:
             return await anext(stream, None)
         except _FAILURES as error:
-            if parts.is_finished:
+            if parts.is_surely_finished:
                 return None
             raise self._failure(error, asked) from None
 

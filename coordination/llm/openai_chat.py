@@ -72,13 +72,40 @@ class _Call:
 
     @property
     def is_complete_object(self) -> bool:
-        """Whether its arguments are a JSON object from end to end."""
-        return bool(self.arguments) and "not_json" not in as_object("".join(self.arguments))
+        """Whether its arguments are a JSON object from end to end; their last sign is looked at before all are read."""
+        last = next((piece.rstrip() for piece in reversed(self.arguments) if piece.strip()), "")
+        return last.endswith("}") and "not_json" not in as_object("".join(self.arguments))
+
+    def has_said(self, written: str) -> bool:
+        """Whether this repeats all its arguments, as parsers of vLLM and gateways do at the end."""
+        may_be = _begins_arguments(written) and self.is_complete_object
+        return may_be and _meaning(written) == _meaning("".join(self.arguments))
+
+    @property
+    def mark(self) -> tuple[str, str, str] | None:
+        """What two tellings of one call have in common; None: it has no id, so two that are alike are two."""
+        return (self.id, self.name, _meaning("".join(self.arguments))) if self.id else None
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing of it is missing, as far as its arguments tell."""
         return arguments_of("".join(self.arguments)) == "{}" or self.is_complete_object
+
+
+def _begins_arguments(written: str) -> bool:
+    """Whether a piece may be the first one of its call, or all of them, which may have been put into a text twice."""
+    return written.lstrip()[:1] in {"{", '"'}
+
+
+def _meaning(arguments: str) -> str:
+    """The arguments in one form, also where they were put into a text twice."""
+    value: Raw = arguments_of(arguments)
+    try:
+        for _ in range(2):
+            value = cast("Raw", json.loads(value)) if isinstance(value, str) else value
+        return json.dumps(value, sort_keys=True)
+    except (ValueError, RecursionError):
+        return arguments
 
 
 class ChatReplyParts(ReplyParts):
@@ -91,6 +118,7 @@ class ChatReplyParts(ReplyParts):
         self._text: list[str] = []
         self._reasoning: dict[str, list[str]] = {}
         self._details: list[dict[str, Raw]] = []
+        self._has_deltas = False
         self._has_refusal = False
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
@@ -145,6 +173,7 @@ class ChatReplyParts(ReplyParts):
                 self._check(reason)
         if self._has_refusal and not self._calls:
             raise declined(self._provider)
+        self._calls = _told_once(self._calls)
         if not all(call.name for call in self._calls):
             raise unreadable(self._provider)
         return Reply(text=whole_text("".join(self._text)), calls=self._tool_calls(), usage=self._usage)
@@ -187,8 +216,9 @@ class ChatReplyParts(ReplyParts):
         return message
 
     def _take_choice(self, choice: dict[str, Raw]) -> None:
-        delta = choice.get("delta") or choice.get("message")
+        delta = choice.get("delta") or self._unsaid(choice.get("message"))
         if isinstance(delta, dict):
+            self._has_deltas = self._has_deltas or "delta" in choice
             content = delta.get("content")
             if content:
                 self._add(self._text, _plain(content))
@@ -205,6 +235,13 @@ class ChatReplyParts(ReplyParts):
             # OpenRouter has the failure of the provider behind it in the choice, and a finish reason that says no more.
             raise refused(reported_problem(choice), self._provider)
         self._take_reason(choice)
+
+    def _unsaid(self, message: Raw) -> Raw:
+        """A whole message as a delta: some servers end what came in deltas with all of it once more."""
+        if not isinstance(message, dict) or not self._has_deltas:
+            return message
+        said = {"content": self._text, "tool_calls": self._calls, "function_call": self._calls} | self._reasoning
+        return {key: value for key, value in message.items() if not said.get(key)}
 
     def _take_reason(self, choice: dict[str, Raw]) -> None:
         """An empty reason is none: Ollama and proxies give one with every piece, as others give null."""
@@ -249,17 +286,19 @@ class ChatReplyParts(ReplyParts):
         if not isinstance(function, dict):
             function = {}
         identity, name, arguments = delta.get("id"), function.get("name"), function.get("arguments")
-        call = self._call_for(delta.get("index"), identity, name=text_of(name), continues=not arguments)
+        written = arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
+        call = self._call_for(delta.get("index"), identity, name=text_of(name), written=written)
         if identity and isinstance(identity, str):
             call.id = identity
         if name and isinstance(name, str) and not call.name:
             call.name = name
-        if arguments:
-            self._add(call.arguments, arguments if isinstance(arguments, str) else json.dumps(arguments))
+        if written and not call.has_said(written):
+            self._add(call.arguments, written)
         for key in delta.keys() - _OWN_CALL_KEYS:
-            call.extra.setdefault(key, delta[key])
+            if delta[key] is not None:
+                call.extra.setdefault(key, delta[key])
 
-    def _call_for(self, index: Raw, identity: Raw, *, name: str, continues: bool) -> _Call:
+    def _call_for(self, index: Raw, identity: Raw, *, name: str, written: str) -> _Call:
         """The call that a delta continues. Some servers give no index, or the same index to all calls.
 
         Some repeat the name in every delta, so a name begins another call only where the last one has all it needs.
@@ -272,8 +311,8 @@ class ChatReplyParts(ReplyParts):
             and known is not None
             and (
                 bool(known.id and identity and known.id != identity)
-                or (known.is_whole and known.name != name)
-                or (known.is_complete_object and not continues)
+                or (known.name != name and known.is_whole)
+                or (_begins_arguments(written) and known.is_complete_object)
             )
         )
         if known is not None and not is_another and not (begins and index is None):
@@ -297,6 +336,19 @@ class ChatReplyParts(ReplyParts):
     def _add(self, parts: list[str], text: str) -> None:
         self._grow(len(text))
         parts.append(text)
+
+
+def _told_once(calls: Sequence[_Call]) -> list[_Call]:
+    """The calls without those that came twice: gateways that translate repeat one with its id, under another index."""
+    seen = set[tuple[str, str, str]]()
+    kept: list[_Call] = []
+    for call in calls:
+        mark = call.mark
+        if mark is None or mark not in seen:
+            kept.append(call)
+        if mark is not None:
+            seen.add(mark)
+    return kept
 
 
 def _plain(content: Raw) -> str:

@@ -1,5 +1,6 @@
 """How replies of real servers end, fail and are put: each in the form that the issues of their projects show."""
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -11,6 +12,7 @@ from coordination.errors import ModelFault
 from coordination.llm.http import EventLines
 from coordination.llm.model_errors import Provider
 from coordination.llm.openai_responses import ResponsesReplyParts
+from coordination.ports import ToolResult
 from tests.contract.test_model_gateways import call, calls, chunk, talk
 from tests.contract.vendor_harnesses import messages_harness, responses_harness
 from tests.servers import messages_server, responses_server
@@ -303,6 +305,82 @@ async def test_arguments_that_come_as_a_text_where_an_object_belongs_are_the_obj
     ) as opened:
         (only,) = (await opened.send()).calls
     assert only.arguments == '{"at": 1}'
+
+
+LOOK = {"index": 0, "id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}}
+REPEATED = [
+    {"index": 0, "function": {"arguments": '{"at": 1}'}},  # vLLM 51697
+    {"index": 0, "id": "c1", "function": {"arguments": '{ "at": 1 }'}},
+    {"index": 0, "id": "c1", "function": {"name": "look", "arguments": json.dumps('{"at": 1}')}},  # LiteLLM 20480
+    {
+        "index": 1,
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "look", "arguments": '{"at": 1}'},
+    },  # new-api 6278
+    {"index": None, "id": "c1", "type": "function", "function": {"name": "look", "arguments": {"at": 1}}},
+    {"index": 0, "function": {"arguments": ""}},
+]
+
+
+@pytest.mark.parametrize("again", REPEATED)
+@pytest.mark.parametrize("piece", [3, 100])
+async def test_a_call_that_is_told_twice_is_one_call(again: Json, piece: int) -> None:
+    text = '{"at": 1}'
+    pieces = [{"index": 0, "function": {"arguments": text[at : at + piece]}} for at in range(piece, len(text), piece)]
+    first = LOOK | {"function": {"name": "look", "arguments": text[:piece]}}
+    async with talk(calls(first, *pieces, again)) as opened:
+        (only,) = (await opened.send()).calls
+    assert (only.id, only.name, json.loads(only.arguments)) == ("c1", "look", {"at": 1})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"index": 1, "id": "c2", "function": {"name": "look", "arguments": '{"at": 1}'}},
+        {"index": 1, "id": "c1", "function": {"name": "look", "arguments": '{"at": 2}'}},
+        {"index": 1, "id": "c1", "function": {"name": "write", "arguments": '{"at": 1}'}},
+        {"index": 1, "function": {"name": "look", "arguments": '{"at": 1}'}},
+    ],
+)
+async def test_two_calls_that_are_alike_are_two_unless_their_id_arguments_and_tool_are_the_same(other: Json) -> None:
+    async with talk(calls(LOOK, other)) as opened:
+        first, second = (await opened.send()).calls
+    assert first.id != second.id
+
+
+async def test_a_last_piece_with_the_whole_message_says_nothing_twice_and_leaves_nothing_out() -> None:
+    """What came in deltas is left as it is; what the message alone has is taken."""
+    message = {"role": "assistant", "content": WORDS, "tool_calls": [LOOK], "reasoning_content": "Hm."}
+    last = [{"index": 0, "delta": {}, "message": message, "finish_reason": "stop"}, {"index": 0, "message": message}]
+    for choice in last:
+        ending = [b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n", DONE]
+        pieces = [chunk({"role": "assistant", "content": ""}), chunk({"content": WORDS})]
+        async with talk(
+            Sends(writes=[*pieces, *ending]), Sends(writes=[*pieces, chunk({"tool_calls": [LOOK]}), *ending])
+        ) as opened:
+            for reply in (await opened.send(), await opened.send(ToolResult(call_id="c1", text="fine"))):
+                assert (reply.text, [each.id for each in reply.calls]) == (WORDS, ["c1"])
+
+
+async def test_a_server_that_sends_messages_for_deltas_is_understood() -> None:
+    pieces = [{"choices": [{"index": 0, "message": {"content": part}}]} for part in ("half ", "of an ", "answer")]
+    writes = [b"data: " + json.dumps(each).encode() + b"\n\n" for each in pieces]
+    async with talk(Sends(writes=[*writes, DONE])) as opened:
+        assert (await opened.send()).text == WORDS
+
+
+async def test_a_long_call_whose_name_and_id_come_with_every_piece_costs_no_more_than_its_length() -> None:
+    """Fireworks repeats both; to read all arguments again for each piece would take minutes."""
+    text = json.dumps({"content": [{"at": number} for number in range(30_000)]})
+    pieces = [
+        {"index": 0, "id": "c1", "function": {"name": "look", "arguments": text[at : at + 5]}, "name": None}
+        for at in range(0, len(text), 5)
+    ]
+    writes = [b"".join(chunk({"tool_calls": [each]}) for each in pieces), chunk({}, "tool_calls"), DONE]
+    async with talk(Sends(writes=writes)) as opened, asyncio.timeout(30):
+        (only,) = (await opened.send()).calls
+    assert only.arguments == text
 
 
 def pieced(*events: Json, output: Sequence[Json]) -> Sends:

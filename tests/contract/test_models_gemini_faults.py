@@ -133,6 +133,27 @@ async def test_a_reply_that_is_whole_counts_however_its_stream_ends(ending: Endi
         await opened.server.until(open_replies=0)
 
 
+def _stopped(*parts: dict[str, Any]) -> bytes:
+    """A chunk that gives the reason to end, whatever follows."""
+    return event({"candidates": [{"index": 0, "content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]})
+
+
+EARLY = [
+    [_stopped(), _stopped(), event({"candidates": [{"content": {"parts": [{"text": "whole"}]}}]}), _stopped()],
+    [_stopped({"text": "who"}), _stopped({"text": "le"})],
+]
+"""A gateway that translates has given empty chunks before the text a reason to end, and Gemini itself every chunk."""
+
+
+@pytest.mark.parametrize("writes", EARLY, ids=["before the text", "with every chunk"])
+async def test_a_reason_to_end_that_comes_too_early_ends_nothing(writes: list[bytes]) -> None:
+    async with harness(Sends(writes=writes, pause=0.6)) as opened:
+        assert (await opened.send()).text == "whole"
+    async with harness(Sends(writes=writes[:1], ending="cut")) as opened:
+        error = await opened.failure()
+    assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
+
+
 async def test_a_cancelled_call_frees_its_connection_at_once() -> None:
     async with harness(Sends(writes=[BEGUN], ending="hang")) as opened, asyncio.TaskGroup() as group:
         sending = group.create_task(opened.send())
