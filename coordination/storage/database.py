@@ -119,10 +119,7 @@ def open_engine(url: sa.URL, purpose: Purpose, *, connections: int) -> sa.Engine
         connection.info["files"].check()
         connection.exec_driver_sql(begin)
 
-    def guard(*_: object) -> None:
-        keep_private(Path(url.database or ""), makes=purpose != "read")
-
-    event.listen(engine, "do_connect", guard)
+    event.listen(engine, "do_connect", _FileGuard(url, makes=purpose != "read"))
     event.listen(engine, "connect", prepare)
     if begin:
         event.listen(engine, "begin", start)
@@ -197,6 +194,27 @@ def use_wal(connection: sqlite3.Connection) -> None:
             connection.execute("SELECT count(*) FROM sqlite_master")
         else:
             return
+
+
+class _FileGuard:
+    """Keeps a file private, and makes none where one was deleted: it would be taken for a new installation."""
+
+    def __init__(self, url: sa.URL, *, makes: bool) -> None:
+        self._url = url
+        self._makes = makes
+        self._was_there = False
+
+    def __call__(self, *_: object) -> None:
+        """Before each connection.
+
+        Raises:
+            DatabaseBlockedError: the file was there, and is not any more.
+        """
+        file = Path(self._url.database or "")
+        if self._was_there and not file.exists():
+            raise _told(DatabaseBlockedError(Text(_REPLACED, name=place(self._url))))
+        keep_private(file, makes=self._makes)
+        self._was_there = file.exists()
 
 
 class _SameFiles:

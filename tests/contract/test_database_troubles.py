@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from coordination.errors import DatabaseAwayError, DatabaseBlockedError, StorageError
 from coordination.ports import Job
-from coordination.storage.database import open_engine, parse_url, plainly
+from coordination.storage.database import Purpose, open_engine, parse_url, plainly
 from coordination.storage.schema import migrate
 from coordination.storage.sql_run_log import SqlLog
 from coordination.storage.worker_leases import AdvisoryLocks, FileLocks
@@ -135,6 +135,21 @@ async def test_nothing_is_committed_to_a_file_that_nobody_finds_again(
         happens(tmp_path / "log.sqlite")
         with pytest.raises(DatabaseBlockedError, match="was replaced while this program was running"):
             await begun(log, "R3")
+
+
+@pytest.mark.parametrize("purpose", ["write", "read", "engine"])
+def test_no_connection_makes_an_empty_file_in_the_place_of_one_that_was_deleted(
+    purpose: Purpose, tmp_path: Path
+) -> None:
+    """Whoever starts then would take it for a new installation."""
+    migrate(sqlite_url(tmp_path))
+    engine = open_engine(parse_url(sqlite_url(tmp_path)), purpose, connections=2)
+    with engine.connect():
+        (tmp_path / "log.sqlite").unlink()
+        with pytest.raises(DatabaseBlockedError, match="was replaced while this program was running"):
+            engine.connect()
+    engine.dispose()
+    assert not (tmp_path / "log.sqlite").exists()
 
 
 async def test_a_full_disk_is_waited_for_and_the_operator_reads_it_once_a_minute(
