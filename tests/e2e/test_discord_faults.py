@@ -189,6 +189,17 @@ async def test_a_run_goes_on_although_its_channel_was_deleted(harness: Harness) 
         assert run_in(next_one.text) == run_in(fine)
 
 
+async def test_who_asked_hears_that_the_channel_of_a_plan_that_waits_was_deleted(harness: Harness) -> None:
+    server = harness.server
+    async with harness.bot():
+        card = await harness.planned(config="patient")
+        del server.guild.channels[card.channel]
+        await server.until(lambda: harness.clock.skip(31) or harness.private_messages(harness.rita))
+        (told_once,) = harness.private_messages(harness.rita)
+        assert "Card not shown" in told_once.text
+        assert "The channel was deleted, or I can no longer see it" in told_once.text
+
+
 async def _cards_in(harness: Harness, channel: str) -> list[Message]:
     await harness.server.until(lambda: harness.cards(channel=channel))
     return harness.cards(channel=channel)

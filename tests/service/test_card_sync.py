@@ -6,7 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from bot.chat.platform import CardBlocked, CardTooLarge, EditRefused, MessageNotFound, MissingPermission, RateLimited
+from bot.chat.platform import (
+    CardBlocked,
+    CardTooLarge,
+    ChannelNotFound,
+    EditRefused,
+    MessageNotFound,
+    MissingPermission,
+    RateLimited,
+)
 from bot.chat.store import Done, Gone, Live
 from bot.i18n import ENGLISH, GERMAN, Catalog, speaking
 from bot.message import Action
@@ -440,6 +448,35 @@ async def test_when_the_channel_is_gone_the_one_who_asked_still_hears_how_it_end
         harness.clock.ahead += timedelta(days=2)
         await harness.until_state(RUN, Gone)
     assert [card.status for _, card in harness.platform.private_messages] == ["Done"]
+
+
+@pytest.mark.parametrize("kind", ["verify", "edit", "post"])
+async def test_that_a_channel_is_gone_is_told_once_while_the_run_goes_on_and_not_for_a_moment(kind: str) -> None:
+    """The plan waits where nobody sees it: whoever asked can ask elsewhere, before it expires."""
+    harness = Harness()
+    platform = harness.platform
+    await harness.ask(waiting())
+    async with harness.running():
+        if kind != "post":
+            await harness.until_told(RUN)
+        platform.faults[kind] = [ChannelNotFound() for _ in range(9)]
+        platform.always = lambda asked, card: ChannelNotFound() if asked in {kind, "post"} else None
+        if kind == "edit":
+            await harness.add(RUN, e.ApprovalGiven(digest=plan_in(waiting()).digest, by=ALICE))
+        tries = 0
+        while not platform.private_messages:
+            harness.clock.ahead += timedelta(seconds=61)
+            await asyncio.sleep(0.05)
+            tries += 1
+            assert tries < 60
+        for _ in range(5):
+            harness.clock.ahead += timedelta(minutes=10)
+            await asyncio.sleep(0.05)
+    ((person, card),) = platform.private_messages
+    assert person.id == REQUESTER.id
+    assert card.status == "Card not shown"
+    assert "The channel was deleted, or I can no longer see it." in str(card)
+    assert platform.calls.count(kind) > 1, "not for a moment"
 
 
 async def test_a_card_whose_thread_is_gone_moves_to_the_channel() -> None:

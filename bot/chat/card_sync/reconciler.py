@@ -136,12 +136,24 @@ class CardPublisher:
             await self.context.platform.verify(posted(card), snapshot.card, ids)
         except MessageNotFound as error:
             if isinstance(error, ChannelNotFound) and not card.thread:
-                return card
+                return self._without_channel(card)
             if card.post is not None:
                 self._check_deletions(card, card.post)
             return await self._post(await self._next(card), view)
         except (MissingPermission, CardTooLarge, RateLimited) as error:
             _log.info("run %s: whether its card stands can't be seen now: %s", card.run, error)
+        self.context.refusals.over(_channel_of(card))
+        return card
+
+    def _without_channel(self, card: CardRecord) -> CardRecord:
+        """A channel may be hidden for a moment; one that is not there at the next check either is gone for now.
+
+        Raises:
+            NoChannelForCard: it is not there.
+        """
+        self.context.refusals.refused(_channel_of(card), self.context.clock.now())
+        if self.context.refusals.count(_channel_of(card)) >= _FEW_REFUSALS:
+            raise NoChannelForCard
         return card
 
     def _check_deletions(self, card: CardRecord, post: Post) -> None:
@@ -272,6 +284,11 @@ def _refusal_told() -> Generator[None]:
         yield
     except CardTooLarge as error:
         raise MissingPermission(catalog.text("card_sync.not_taken")) from error
+
+
+def _channel_of(card: CardRecord) -> str:
+    """What a channel that can't be seen is counted by."""
+    return f"{card.run} channel"
 
 
 def _name(card: CardRecord) -> str:
@@ -468,9 +485,16 @@ class Reconciler:
         return None
 
     async def _shut_out(self, card: CardRecord, view: RunView, error: MissingPermission | NoChannelForCard) -> None:
-        """The bot may not write there: whoever asked is told, and it is tried again when that may have changed."""
+        """The bot may not write there: whoever asked is told, and it is tried again when that may have changed.
+
+        That a channel is gone is told while the run goes on, once it is more than a moment.
+        """
+        refusals = self.context.refusals
+        is_lasting = max(refusals.count(card.run), refusals.count(_channel_of(card))) >= _FEW_REFUSALS
         if isinstance(error, MissingPermission):
             card = await self._notifier.post_trouble(card, str(error))
+        elif is_lasting and not isinstance(view.state, ENDED):
+            card = await self._notifier.post_trouble(card, catalog.text("card_sync.no_channel"))
         await self._try_later(card, view)
 
     async def _try_later(self, card: CardRecord, view: RunView) -> None:
