@@ -114,6 +114,15 @@ def test_what_policy_explain_says_of_the_rules_on_the_page_is_what_the_page_show
     assert (options, out.getvalue()) == ({}, shown)
 
 
+def test_each_message_that_the_guide_to_tool_servers_explains_is_one_that_the_program_has() -> None:
+    page = (ROOT / "docs/how-to/add-a-tool-server.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| .+ \|$", page.partition("\n## Problems\n")[2], re.MULTILINE)[2:]
+    assert len(rows) >= 5
+    sentences = " ".join((ROOT / "bot/locales/errors/de.po").read_text(encoding="utf-8").replace('"\n"', "").split())
+    templates = [row.replace("'npx'", "{command}").replace("30 s", "{seconds:g} s").partition("`, ") for row in rows]
+    assert [row for whole in templates if (row := whole[2] or whole[0]) not in sentences] == []
+
+
 def test_a_configuration_that_check_refuses_would_be_noticed(tmp_path: Path) -> None:
     file = tmp_path / "ops.yaml"
     file.write_text(completed("tools: [{match: bank.pay, result: ask}]\n", ""), encoding="utf-8")
