@@ -5,10 +5,11 @@ import os
 import re
 import signal
 import termios
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal, Protocol, TextIO, TypeAlias
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -307,10 +308,11 @@ _ESCAPE = re.compile(rb"\x1b(?:\[[0-9;]*[A-Za-z~]|O.|.?)")
 class Keyboard:
     """Posts what is typed into the inbox while something is asked, and keeps the terminal quiet otherwise."""
 
-    def __init__(self, descriptor: int, inbox: Inbox) -> None:
-        """`descriptor` is the terminal's."""
+    def __init__(self, descriptor: int, inbox: Inbox, closed: Callable[[], None]) -> None:
+        """`descriptor` is the terminal's; `closed` is called once that is gone."""
         self._descriptor = descriptor
         self._inbox = inbox
+        self._closed = closed
         self._normal = termios.tcgetattr(descriptor)
         self._mode: Mode = "quiet"
 
@@ -324,16 +326,18 @@ class Keyboard:
             yield self
         finally:
             loop.remove_reader(self._descriptor)
-            termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, self._normal)
+            with suppress(termios.error):  # it is gone
+                termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, self._normal)
 
     def listen(self, mode: Mode) -> None:
         """Ask for a key or for a line; keys pressed before this moment answer nothing."""
         self._mode = mode
-        self._apply()
+        self.reapply()
 
     def reapply(self) -> None:
-        """Take the terminal over again after a shell had it (Ctrl-Z, fg)."""
-        self._apply()
+        """Take the terminal over again after a shell had it (Ctrl-Z, fg), or it was closed."""
+        with suppress(termios.error):
+            self._apply()
 
     def _apply(self) -> None:
         attributes = termios.tcgetattr(self._descriptor)
@@ -362,6 +366,7 @@ class Keyboard:
         """Ctrl-D asks to stop, as Ctrl-C does; a terminal that is gone can't be asked."""
         if is_gone:
             asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._closed()
         self._inbox.put_nowait(Interrupted(is_final=is_gone))
 
 
@@ -393,10 +398,11 @@ def opened(stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool) ->
     """
     inbox: Inbox = asyncio.Queue()
     with ExitStack() as stack:
-        stack.enter_context(_signals(inbox))
+        closed = partial(_discard, [each for each in (1, 2) if os.isatty(each)])
+        stack.enter_context(_signals(inbox, closed))
         keyboard: Keyboard | None = None
         if can_ask(stdin, shown_on):
-            keyboard = stack.enter_context(Keyboard(stdin.fileno(), inbox).attached())
+            keyboard = stack.enter_context(Keyboard(stdin.fileno(), inbox, closed).attached())
             stack.enter_context(_handled(signal.SIGCONT, keyboard.reapply))
         screen: Screen = NoScreen()
         if is_for_people or keyboard is not None:
@@ -410,8 +416,8 @@ def opened(stdin: TextIO, shown_on: TextIO, *, now: Now, is_for_people: bool) ->
 
 
 @contextmanager
-def _signals(inbox: Inbox) -> Generator[None]:
-    """Ctrl-C is a message like any other; an order to end is a final one."""
+def _signals(inbox: Inbox, closed: Callable[[], None]) -> Generator[None]:
+    """Ctrl-C is a message like any other; an order to end is a final one, and so is that the terminal was closed."""
 
     def interrupt() -> None:
         inbox.put_nowait(Interrupted())
@@ -419,8 +425,20 @@ def _signals(inbox: Inbox) -> Generator[None]:
     def end() -> None:
         inbox.put_nowait(Interrupted(is_final=True))
 
-    with _handled(signal.SIGINT, interrupt), _handled(signal.SIGTERM, end), _handled(signal.SIGHUP, end):
+    def leave() -> None:
+        closed()
+        end()
+
+    with _handled(signal.SIGINT, interrupt), _handled(signal.SIGTERM, end), _handled(signal.SIGHUP, leave):
         yield
+
+
+def _discard(descriptors: Collection[int]) -> None:
+    """Have what is written to a terminal that is gone lead nowhere, where it would fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for each in descriptors:
+        os.dup2(nowhere, each)
+    os.close(nowhere)
 
 
 @contextmanager

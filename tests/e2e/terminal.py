@@ -12,7 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tests import forked
 from tests.e2e.program import PATIENCE, ROOT, Program
@@ -67,6 +67,11 @@ class Terminal:
             pass
         return self.process.wait(timeout=max(0.1, deadline - time.monotonic()))
 
+    def close(self) -> int:
+        """Close the window with the program in it. Returns its exit status."""
+        os.close(self._descriptor)
+        return self.process.wait(timeout=PATIENCE)
+
     def _read(self, patience: float) -> bool:
         ready, _, _ = select.select([self._descriptor], [], [], max(0.0, patience))
         if not ready:
@@ -93,7 +98,8 @@ def on_terminal(program: Program, *arguments: str, columns: int = 80, **environ:
             finally:
                 process.kill()
     finally:
-        os.close(ours)
+        with suppress(OSError):  # the test may have closed it
+            os.close(ours)
 
 
 def _started(

@@ -132,6 +132,15 @@ def test_a_second_ctrl_c_leaves_and_says_how_to_come_back(program: Program) -> N
     assert "Waiting for approval" in resumed.out
 
 
+def test_a_window_that_is_closed_leaves_its_run_and_is_no_error_of_the_program(program: Program) -> None:
+    with on_terminal(program, "demo") as terminal:
+        terminal.until(DECIDE)
+        assert terminal.close() == 3
+    log = program.state / "massgen-bot.log"
+    assert not log.exists() or "Traceback" not in log.read_text(encoding="utf-8")
+    assert program.run("resume", run_of(terminal)).status == 3
+
+
 def test_when_another_terminal_decides_this_one_shows_the_outcome(program: Program) -> None:
     with on_terminal(program, "demo") as terminal:
         terminal.until(DECIDE)
