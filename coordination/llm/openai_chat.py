@@ -6,6 +6,7 @@ taken here; what breaks off is an error, never half a reply.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
@@ -193,7 +194,8 @@ class ChatReplyParts(ReplyParts):
 
     def message(self, reply: Reply) -> Item:
         """The reply as the history needs it."""
-        message: Item = {"role": "assistant", "content": reply.text or None}
+        # OpenAI takes null beside calls alone, and there some gateways take nothing else.
+        message: Item = {"role": "assistant", "content": reply.text or (None if reply.calls else "")}
         if reply.calls:
             message["tool_calls"] = [
                 {
@@ -376,6 +378,9 @@ LONGEST_DESCRIPTION = 1024
 _LENGTH, _EARLIER_LENGTH = "max_completion_tokens", "max_tokens"
 """What bounds a reply, and by which name servers knew it before OpenAI's newer one."""
 
+_NO_NULL = re.compile(r"\bcontent\b.*\b(?:null|none|string|str)\b", re.IGNORECASE | re.DOTALL)
+_TOOLS = re.compile(r"\b(?:parameter|field|value)s?\b.*\btools\b", re.IGNORECASE)
+
 _GIVEN_BY_US = frozenset({"model", "messages", "stream", "tools"})
 
 
@@ -401,6 +406,7 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
     _returns_reasoning = True
     _knows_length = True
     _is_strict = True
+    _takes_null = True
 
     @override
     async def reply(
@@ -434,7 +440,10 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
             self._returns_reasoning = False
         elif refusal.is_unknown(_LENGTH) and _LENGTH in body and _EARLIER_LENGTH not in body:
             self._knows_length = False
-        elif refusal.is_unknown("strict") and loosen(body, "strict"):
+        elif _NO_NULL.search(words) and _has_null(body):
+            self._takes_null = False
+        elif (refusal.is_unknown("strict") or _TOOLS.search(words)) and loosen(body, "strict"):
+            # Not all that refuse it name it: what they then refuse once more is told as it is.
             self._is_strict = False
         else:
             return False
@@ -467,10 +476,18 @@ class ChatCompletionsModel(HttpModel[ChatOptions]):
             body["messages"] = [
                 {key: value for key, value in each.items() if key not in REASONING_KEYS} for each in messages
             ]
+        if not self._takes_null:
+            messages = cast("list[Item]", body["messages"])
+            body["messages"] = [{**each, "content": each.get("content") or ""} for each in messages]
         if not self._knows_length and _LENGTH in body:
             body[_EARLIER_LENGTH] = body.pop(_LENGTH)
         if not self._is_strict:
             loosen(body, "strict")
+
+
+def _has_null(body: Item) -> bool:
+    """Whether a message of a request has no content, which beside calls stands for an empty one."""
+    return any(each.get("content") is None for each in cast("list[Item]", body["messages"]))
 
 
 def _tool(tool: ToolSpec) -> Raw:

@@ -268,6 +268,46 @@ async def test_a_server_that_refuses_strictness_is_asked_without_from_then_on() 
     assert ["strict" in each["tools"][0]["function"] for each in opened.server.requests] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Invalid 'content': 'content' field must be a string or an array of objects.",  # LM Studio 261
+        "openai-chat: messages[1].content must be a string or an object (was null)",
+        "1 validation error: messages.1.content: Input should be a valid string",  # mistral-common 324
+    ],
+)
+async def test_a_server_that_refuses_null_beside_calls_gets_an_empty_text_from_then_on(words: str) -> None:
+    """Others take nothing but null there, so null is what they get at first."""
+    calling, refusal = Says(calls=[Call(name="a", arguments="{}")]), Fails(status=400, error={"message": words})
+    async with harness(calling, refusal, Says(text="one"), calling, Says(text="two")) as opened:
+        for text in ("one", "two"):
+            conversation = opened.model.converse("be good", TURN_CONTEXT)
+            reply = await conversation.send(GO, ())
+            results = [ToolResult(call_id=call.id, text="fine") for call in reply.calls]
+            assert (await conversation.send(results, ())).text == text
+    sent = [each["messages"][2]["content"] for each in opened.server.requests if len(each["messages"]) > 2]
+    assert sent == [None, "", ""]
+
+
+async def test_after_an_empty_reply_the_conversation_goes_on() -> None:
+    """OpenAI refuses a message that has neither calls nor a text."""
+    async with harness(Says(text=""), Says(text="here I am")) as opened:
+        conversation = opened.model.converse("be good", TURN_CONTEXT)
+        assert (await conversation.send(GO, ())).text == ""
+        assert (await conversation.send(GO, ())).text == "here I am"
+
+
+async def test_strictness_that_is_refused_without_a_name_is_left_out_once() -> None:
+    """Some gateways say no more than that something is wrong with the tools."""
+    strict = workflow_tools(Ballot(size=2), may_answer=True)
+    refusal = Fails(status=400, error={"message": "invalid value for parameter 'tools'"})
+    async with harness(refusal, Says(text="one"), refusal, refusal) as opened:
+        assert (await opened.send(tools=strict)).text == "one"
+        with pytest.raises(ModelError, match="invalid value for parameter"):
+            await opened.send(tools=strict)
+    assert ["strict" in each["tools"][0]["function"] for each in opened.server.requests] == [True, False, False]
+
+
 async def test_an_older_server_that_refuses_stream_options_is_asked_without_from_then_on() -> None:
     refusal = Fails(status=400, error={"message": "Unrecognized request argument supplied: stream_options"})
     async with harness(refusal, Says(text="one"), Says(text="two")) as opened:
