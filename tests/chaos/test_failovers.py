@@ -12,11 +12,15 @@ import pytest
 import sqlalchemy as sa
 
 from bot.application import Application
+from bot.chat.sql_store import freeze_after_loss
 from bot.database_admin import migrate_all
 from coordination.domain import states as s
+from coordination.errors import DatabaseAwayError, LogLostError
+from coordination.storage.sql_run_log import SqlLog
 from tests.chaos.deployment import Deployment, approve, history, is_settled, state_when, until
 from tests.chaos.replicas import Address, Standby, copier, replicated
-from tests.databases import OwnPostgres, postgres_programs
+from tests.contract.test_known_commits import begun, submit_nothing
+from tests.databases import OwnPostgres, Postgres, postgres_programs
 
 PROGRAMS = postgres_programs()
 LOST = "lost its newest commits"
@@ -129,3 +133,37 @@ async def test_a_failover_that_lost_nothing_stops_nothing(tmp_path: Path) -> Non
         assert kinds.count("call_started") == kinds.count("call_succeeded") == 2
         assert at.deployment.effects() == {"one-0": 1, "one-1": 1}
         assert await asyncio.to_thread(at.deployment.broken) == []
+
+
+async def test_an_old_primary_that_comes_back_behind_the_address_is_known_by_what_it_lacks() -> None:
+    assert PROGRAMS is not None
+    async with replicated(PROGRAMS, synchronous=False) as (primary, standby, address):
+        url = address.url(primary.new_database())
+        await asyncio.to_thread(migrate_all, url)
+        async with SqlLog.open(url, submit=submit_nothing, stop=freeze_after_loss) as log:
+            await begun(log, "before")
+            await until(partial(knows, standby, url, "before"), what="the standby has it")
+            await asyncio.to_thread(primary.stop, immediately=True)
+            await asyncio.to_thread(standby.promote)
+            address.switch(standby)
+            await once_it_answers(log, "after")
+            await asyncio.to_thread(primary.start)
+            address.switch(primary)
+            with pytest.raises(LogLostError, match=r"are gone: after\."):
+                await once_it_answers(log, "later")
+            assert not knows(primary, url, "later")
+
+
+def knows(server: Postgres, url: str, run: str) -> bool:
+    """Whether a server has a run."""
+    with server.connect(sa.make_url(url).database or "") as connection:
+        return connection.execute("SELECT 1 FROM runs WHERE run = %s", (run,)).fetchone() is not None
+
+
+async def once_it_answers(log: SqlLog, run: str) -> None:
+    """Begin a run as soon as that is possible."""
+    while True:
+        try:
+            return await begun(log, run)
+        except DatabaseAwayError:
+            await asyncio.sleep(0.2)

@@ -20,7 +20,7 @@ from coordination.storage.schema import migrate
 from coordination.storage.sql_run_log import SqlLog
 from coordination.storage.worker_leases import AdvisoryLocks, FileLocks
 from tests.contract.chat_stores import begun
-from tests.databases import Postgres, postgres_or_skip, sqlite_url
+from tests.databases import OwnPostgres, Postgres, own_server, postgres_or_skip, postgres_programs, sqlite_url
 
 
 def submit_nothing(connection: sa.Connection, job: Job) -> None:
@@ -85,6 +85,38 @@ def test_a_server_that_lets_nobody_in_is_waited_for_and_said(words: str, conditi
             operator.execute(order.format(name=name).encode())
     with pytest.raises(DatabaseBlockedError, match=words):
         run(url.set(username=name).render_as_string(), "SELECT 1")
+
+
+async def test_a_password_that_was_changed_is_said_and_what_waits_is_written_once_it_is_right_again() -> None:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here")
+    with own_server(programs) as server:
+        database = sa.make_url(server.new_database())
+        with server.connect() as operator:
+            operator.execute("CREATE ROLE app LOGIN PASSWORD 'old'")
+            operator.execute(f"ALTER DATABASE {database.database} OWNER TO app".encode())
+        rules = server.folder / "data" / "pg_hba.conf"
+        rules.write_text(f"local all app scram-sha-256\n{rules.read_text()}")
+        server.stop()
+        server.start()
+        url = database.set(username="app", password="old").render_as_string(hide_password=False)
+        migrate(url)
+        async with SqlLog.open(url, submit=submit_nothing) as log:
+            await begun(log, "R1")
+            change_password(server, "new")
+            with pytest.raises(DatabaseBlockedError, match="refuses the login; check the user and password"):
+                await begun(log, "R2")
+            change_password(server, "old")
+            await begun(log, "R2")
+
+
+def change_password(server: OwnPostgres, word: str) -> None:
+    """And restart, so that nobody is logged in any more."""
+    with server.connect() as operator:
+        operator.execute(f"ALTER ROLE app PASSWORD '{word}'".encode())
+    server.stop()
+    server.start()
 
 
 def test_a_server_that_ends_idle_connections_is_told_so(server: Postgres) -> None:
