@@ -5,6 +5,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx2
 from mcp.client._transport import TransportStreams
@@ -118,7 +119,7 @@ class _OneWay(httpx2.AsyncBaseTransport):
     async def _judge(self, request: httpx2.Request, response: httpx2.Response, trace: CallTrace) -> httpx2.Response:
         kind = response.headers.get("content-type", "").lower()
         if response.status_code < 300 and kind.startswith("text/event-stream"):
-            stream = EventsMended(response, limit=MAX_ANSWER)
+            stream = EventsMended(response, limit=MAX_ANSWER, on_excess=partial(note_excess, trace))
             return httpx2.Response(response.status_code, headers=_plain(response), stream=stream)
         body = await _body(response)
         if body is None:
@@ -148,6 +149,11 @@ class _OneWay(httpx2.AsyncBaseTransport):
             # It may be the session that is refused; the handshake of a new one finds out.
             self._on_gone()
         return stand_in(f"HTTP {status}")
+
+
+def note_excess(trace: CallTrace) -> None:
+    """More came at once than is read; it may be the answer, or not."""
+    trace.loss = Text("sent more than {megabytes} MB at once", megabytes=MAX_ANSWER // 1_000_000)
 
 
 def _answered(request: httpx2.Request, response: httpx2.Response, body: bytes, trace: CallTrace) -> httpx2.Response:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import TypeAlias
 
 import httpx2
@@ -102,10 +102,11 @@ def _whole(escape: re.Match[str]) -> str:
 class EventsMended(httpx2.AsyncByteStream):
     """The body of an event stream with each event made a message that the SDK reads, where that can be done."""
 
-    def __init__(self, response: httpx2.Response, *, limit: int) -> None:
-        """Beyond `limit` bytes an event is passed on as it is; the SDK refuses it."""
+    def __init__(self, response: httpx2.Response, *, limit: int, on_excess: Callable[[], None]) -> None:
+        """Beyond `limit` bytes an event is passed on as it is, after `on_excess` is called; the SDK refuses it."""
         self._response = response
         self._limit = limit
+        self._on_excess = on_excess
 
     @override
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -119,21 +120,33 @@ class EventsMended(httpx2.AsyncByteStream):
     async def _events(self) -> AsyncGenerator[bytes]:
         lines: list[bytes] = []
         size = 0
-        rest = b""
+        async for line in self._lines():
+            lines.append(line)
+            size += len(line)
+            if size > self._limit:
+                self._on_excess()
+            if size > self._limit or not line.strip(b"\r\n"):
+                yield b"".join(lines) if size > self._limit else _mended(lines)
+                lines, size = [], 0
+        yield b"".join(lines)
+
+    async def _lines(self) -> AsyncGenerator[bytes]:
+        """The lines with their ends. One that is beyond the limit comes in parts; no part is looked through twice."""
+        rest: list[bytes] = []
+        size = 0
         async for chunk in self._response.aiter_bytes():
-            *whole, rest = (rest + chunk).splitlines(keepends=True)
-            if rest.endswith(b"\n"):
-                whole, rest = [*whole, rest], b""
+            rest.append(chunk)
+            size += len(chunk)
+            if b"\n" not in chunk and b"\r" not in chunk and size <= self._limit:
+                continue
+            *whole, last = b"".join(rest).splitlines(keepends=True) or [b""]
+            if last.endswith(b"\n") or size > self._limit:
+                whole, last = [*whole, last], b""
             for line in whole:
-                lines.append(line)
-                size += len(line)
-                if not line.strip(b"\r\n"):
-                    yield _mended(lines)
-                    lines, size = [], 0
-            if size + len(rest) > self._limit:
-                yield b"".join((*lines, rest))
-                lines, size, rest = [], 0, b""
-        yield b"".join((*lines, rest))
+                yield line
+            rest, size = [last] if last else [], len(last)
+        for each in rest:
+            yield each
 
 
 def _mended(lines: list[bytes]) -> bytes:

@@ -18,7 +18,7 @@ import httpx2
 from anyio.streams.memory import MemoryObjectSendStream
 from mcp.client._transport import TransportStreams
 from mcp.shared.message import SessionMessage
-from mcp.types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRequest
+from mcp.types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from coordination.mcp_tools.call_guard import CallTrace, call_trace, guarded
 from coordination.mcp_tools.http_transport import (
@@ -28,6 +28,7 @@ from coordination.mcp_tools.http_transport import (
     NO_SUCH_SESSION,
     TURNED_AWAY,
     authorized_transport,
+    note_excess,
 )
 from coordination.mcp_tools.json_rpc import read_message
 from coordination.mcp_tools.server_errors import AWAY
@@ -107,6 +108,7 @@ class _Wire:
         self._url = url
         self._sends = sends
         self._on_gone = on_gone
+        self._waiting: dict[int | str | None, CallTrace] = {}
         self._endpoint: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def opened(self) -> None:
@@ -128,8 +130,14 @@ class _Wire:
                 if event.event == "endpoint":
                     self._open(urljoin(self._url, event.data))
                 elif event.data and (message := read_message(event.data.encode())) is not None:
+                    if isinstance(message, JSONRPCResponse | JSONRPCError):
+                        self._waiting.pop(message.id, None)
                     await self._sends.send(SessionMessage(message))
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, httpx2.HTTPError, httpx2.SSEError):
+        except httpx2.SSEError:  # It is too large, or it is no stream of events; then nobody waits yet.
+            for each in self._waiting.values():
+                note_excess(each)
+                each.is_broken = len(self._waiting) > 1  # The others may be asked again.
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, httpx2.HTTPError):
             pass
         if not self._endpoint.done():
             self._endpoint.set_exception(NoEventStreamError())
@@ -148,6 +156,8 @@ class _Wire:
         """Post one message, once, and follow no redirect with it. Its answer comes on the stream."""
         message = item.message
         trace = call_trace.get() or CallTrace()
+        if isinstance(message, JSONRPCRequest):
+            self._waiting[message.id] = trace
         try:
             response = await self._client.post(
                 self._endpoint.result(),
@@ -165,6 +175,7 @@ class _Wire:
         if trace.is_session_lost or trace.status is None:
             self._on_gone()
         if isinstance(message, JSONRPCRequest):
+            self._waiting.pop(message.id, None)
             error = ErrorData(code=CONNECTION_CLOSED, message="no answer")
             await self._sends.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=message.id, error=error)))
 

@@ -102,6 +102,20 @@ async def test_a_call_that_is_not_taken_is_told_truly_and_sent_once(
     assert len(writer(counted)) == 1
 
 
+async def test_an_answer_beyond_all_bounds_is_called_that_and_the_next_request_has_a_stream_of_its_own(
+    hub: McpHub, counted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordination.mcp_tools.sse_transport.MAX_ANSWER", 2_000)
+    async with listening("mcp_http_two_streams", counted, "is_large") as (port, _):
+        spec = http(port, path="/sse")
+        with pytest.raises(CallOutcomeUnknownError, match=r"world sent more than 32 MB at once\."):
+            await approving(hub, [spec]).call(planned(title="a"), "key")
+        with pytest.raises(ToolServerError, match=r"world sent more than 32 MB at once\."):
+            await hub.reader([spec], frozenset({("world", "write")})).read("world", "write", {})
+        await hub.aclose()
+    assert len(writer(counted)) == 2, "a read that is too large once will be so again"
+
+
 async def test_an_approved_call_that_the_server_objects_to_is_not_posted_again(hub: McpHub, counted: Path) -> None:
     """Whatever it means by that, it may have run."""
     async with listening("mcp_http_two_streams", counted, "objects") as (port, _):

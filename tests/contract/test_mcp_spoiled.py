@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from coordination.domain.canonical_json import Json, canonical
 from coordination.domain.plan import PlannedCall
+from coordination.errors import ToolServerError
 from coordination.mcp_tools.connection import Patience
 from coordination.mcp_tools.hub import McpHub
+from coordination.mcp_tools.json_rpc import EventsMended
 from coordination.ports import CallOutcomeUnknownError, ServerSpec, ToolOutput
 from tests.servers.mcp_programs import approving, http, listening, stdio, writer
 from tests.servers.mcp_raw import a_tool
@@ -199,3 +203,31 @@ async def test_a_cursor_that_leads_nowhere_ends_the_list(hub: McpHub, tmp_path: 
     texts = [json.dumps(each) for each in pages]
     async with saying(tmp_path, "stdio", '"result": {}', pages=texts) as spec:
         assert [each.tool for each in await hub.definitions([spec])] == ["look", "write"]
+
+
+async def test_an_event_beyond_all_bounds_is_called_that_and_a_read_of_it_is_not_asked_again(
+    hub: McpHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordination.mcp_tools.http_transport.MAX_ANSWER", 2_000)
+    call = f'"result": {{"content": [{{"type": "text", "text": "{"x" * 5_000}"}}]}}'
+    async with saying(tmp_path, "sse", call) as spec:
+        with pytest.raises(CallOutcomeUnknownError, match=r"world sent more than 0 MB at once\."):
+            await approving(hub, [spec]).call(WRITE, "key")
+        with pytest.raises(ToolServerError, match=r"world sent more than 0 MB at once\."):
+            await hub.reader([spec], LOOK).read("world", "look", {})
+        await hub.aclose()
+    assert [each["name"] for each in writer(tmp_path / "journal")] == ["write", "look"]
+
+
+async def test_a_large_event_in_small_pieces_takes_time_in_proportion_to_its_size() -> None:
+    async def body() -> AsyncGenerator[bytes]:
+        yield b'data: {"jsonrpc": "2.0", "id": 1, "result": {"text": "'
+        for _ in range(7_000):
+            yield b"x" * 4_000
+        yield b'"}}\n\n'
+
+    began = time.perf_counter()
+    response = httpx2.Response(200, content=body())
+    seen = [len(each) async for each in EventsMended(response, limit=32_000_000, on_excess=lambda: None)]
+    assert max(seen) > 28_000_000
+    assert time.perf_counter() - began < 5

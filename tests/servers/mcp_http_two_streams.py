@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from tests.servers.mcp_raw import Message, a_tool, greeting, note, part
+from tests.servers.mcp_raw import Json, Message, a_text, a_tool, greeting, note, part
 
 JOURNAL, BEHAVIOUR = Path(sys.argv[1]), sys.argv[2]
 EVENTS: "queue.Queue[Message | None]" = queue.Queue()
@@ -37,16 +37,20 @@ class Handler(BaseHTTPRequestHandler):
             self._status(405)
         elif message.get("method") == "tools/call":
             note(JOURNAL, part(message.get("params")))
-            self._misbehave()
+            self._misbehave(message["id"])
         else:
             self._status(202)
             if "id" in message:
                 result = greeting() if message["method"] == "initialize" else {"tools": [a_tool("write")]}
                 EVENTS.put({"jsonrpc": "2.0", "id": message["id"], "result": result})
 
-    def _misbehave(self) -> None:
+    def _misbehave(self, number: Json) -> None:
         if BEHAVIOUR == "ends_the_stream":
             self._status(202)
+            EVENTS.put(None)
+        elif BEHAVIOUR == "is_large":
+            self._status(202)
+            EVENTS.put({"jsonrpc": "2.0", "id": number, "result": a_text("x" * 5_000)})
             EVENTS.put(None)
         elif BEHAVIOUR != "hangs_up":
             self._status(STATUSES[BEHAVIOUR])
