@@ -299,10 +299,11 @@ def was_warned(connection: sa.Connection) -> bool:
     return "is_warned" in connection.info
 
 
-def write_something(connection: sa.Connection) -> None:
-    """Have a transaction write: only then is its commit replicated, and all before it."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SELECT pg_logical_emit_message(true, 'massgen-bot', '')")
+def write_something(connection: sa.Connection) -> bool:
+    """Have a transaction write: only then is its commit replicated, and all before it. False: this is a standby."""
+    if connection.dialect.name != "postgresql":
+        return True
+    return connection.exec_driver_sql(_WRITE_SOMETHING).scalar() is not None
 
 
 def unconfirmed(url: sa.URL) -> DatabaseBlockedError:
@@ -356,6 +357,9 @@ def disk_full(url: sa.URL) -> DatabaseBlockedError:
     return _told(DatabaseBlockedError(Text(_FULL, name=place(url))))
 
 
+_WRITE_SOMETHING = (
+    "SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'massgen-bot', '')::text END"
+)
 _TOLD_EVERY = 60.0
 _told_at: dict[str, float] = {}
 

@@ -132,12 +132,11 @@ class GroupCommit:
             with connection.begin():
                 refusal = self._look(connection)
                 outcomes = [_done(request, connection) for request in batch] if refusal is None else []
-                if was_doubtful:
-                    write_something(connection)
+                is_sure = not was_doubtful or write_something(connection)
                 forget_warnings(connection)
             if was_warned(connection):
                 raise unconfirmed(self._engine.url)
-            self._is_doubtful = False
+            self._is_doubtful = not is_sure
         if refusal is not None:
             raise refusal()
         return outcomes

@@ -15,7 +15,7 @@ from bot.application import Application
 from bot.chat.sql_store import freeze_after_loss
 from bot.database_admin import migrate_all
 from coordination.domain import states as s
-from coordination.errors import DatabaseAwayError, LogLostError
+from coordination.errors import DatabaseAwayError, DatabaseBlockedError, LogLostError
 from coordination.storage.sql_run_log import SqlLog
 from tests.chaos.deployment import Deployment, approve, history, is_settled, state_when, until
 from tests.chaos.replicas import Address, Standby, copier, replicated
@@ -152,6 +152,24 @@ async def test_an_old_primary_that_comes_back_behind_the_address_is_known_by_wha
             with pytest.raises(LogLostError, match=r"are gone: after\."):
                 await once_it_answers(log, "later")
             assert not knows(primary, url, "later")
+
+
+async def test_a_standby_that_is_not_promoted_yet_says_that_it_is_read_only_until_it_is() -> None:
+    assert PROGRAMS is not None
+    async with replicated(PROGRAMS, synchronous=False) as (primary, standby, address):
+        url = address.url(primary.new_database())
+        await asyncio.to_thread(migrate_all, url)
+        async with SqlLog.open(url, submit=submit_nothing, stop=freeze_after_loss) as log:
+            await begun(log, "before")
+            await until(partial(knows, standby, url, "before"), what="the standby has it")
+            address.switch(standby)
+            with pytest.raises(DatabaseAwayError):
+                await begun(log, "its connection is cut")
+            for _ in range(2):
+                with pytest.raises(DatabaseBlockedError, match="set DATABASE_URL to the primary if it is a standby"):
+                    await begun(log, "after")
+            await asyncio.to_thread(standby.promote)
+            await once_it_answers(log, "after")
 
 
 def knows(server: Postgres, url: str, run: str) -> bool:
