@@ -277,11 +277,11 @@ class GeminiModel(ServedModel[GeminiOptions]):
     async def _next(
         self, stream: AsyncIterator[types.GenerateContentResponse], parts: GeminiReplyParts, asked: Asked
     ) -> types.GenerateContentResponse | None:
-        """The next chunk; None at the end, however a stream ends whose reply is whole."""
+        """The next chunk; None at the end, however a stream ends whose reply is whole, unless a failure is told."""
         try:
             return await anext(stream, None)
         except _FAILURES as error:
-            if parts.is_surely_finished:
+            if parts.is_surely_finished and not isinstance(error, errors.APIError):
                 return None
             raise self._failure(error, asked) from None
 

@@ -35,6 +35,9 @@ BROKEN_CONNECTION = (httpx2.HTTPError, aiohttp.ClientError, OSError)
 
 
 _DONE = b"[DONE]"
+_FIELDS = frozenset({b"", b"data", b"event", b"id", b"retry"})
+_MOST_FOREIGN_LINES, _LONGEST_FOREIGN_LINE = 200, 10_000
+"""What is kept of lines that belong to no event: a failure that a server prints over several lines is no longer."""
 
 
 class Sink(Protocol):
@@ -72,6 +75,7 @@ class EventLines:
         self._data: list[bytes] = []
         self._data_size = 0
         self._event = b""
+        self._foreign: list[bytes] = []
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that `data` completes.
@@ -95,8 +99,12 @@ class EventLines:
         return payloads
 
     def finish(self) -> list[bytes]:
-        """The payload of a last event that nothing ends."""
-        return self.feed(b"\n\n")
+        """The payload of a last event that nothing ends, and an object of several lines that is in no event."""
+        payloads = self.feed(b"\n\n")
+        told = _read(b"\n".join(self._foreign)) if self._foreign else None
+        if isinstance(told, list) and told:
+            told = told[0]
+        return [*payloads, json.dumps(told).encode()] if isinstance(told, dict) else payloads
 
     def _with_newlines(self, data: bytes) -> bytes:
         """The data with the one line end that the rest knows; a pair may be cut in two by the network."""
@@ -117,6 +125,8 @@ class EventLines:
         elif line.startswith(b"{") and _is_object(line):
             # Some servers report that they failed in the middle of a stream without the form of an event.
             payloads.append(line)
+        elif name not in _FIELDS and len(self._foreign) < _MOST_FOREIGN_LINES:
+            self._foreign.append(line[:_LONGEST_FOREIGN_LINE])
         elif name == b"data":
             self._data.append(value)
             self._data_size += len(value)

@@ -4,9 +4,10 @@ An item counts only as its `done` event brings it: what comes before may be inco
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from typing_extensions import Unpack, override
 
@@ -322,6 +323,13 @@ _REASONING_CONTENT = f"reasoning.{_ENCRYPTED}"
 _NOT_NEEDED = ("include", "prompt_cache_key", "parallel_tool_calls")
 """What is asked for though nobody configured it; other servers, and models behind a gateway, don't know it."""
 
+_NO_REASONING = re.compile(
+    r"encrypted[ _]content|continuation identities|\brs_\w+.{0,20}not found|\breasoning\b.{0,60}"
+    r"(?:not found|not supported|unsupported|invalid|unknown|without)|invalid value: '?reasoning",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How servers say that they can't use the reasoning that comes back to them."""
+
 _CONFIG_NAMES = {"max_output_tokens": LENGTH_OPTION, "max_tool_calls": "enable_web_search"}
 
 
@@ -370,6 +378,7 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
         super().__init__(clients=clients, options=options, **server)
         self._cache_key = _shortened(prompt_cache_key)
         self._left_out: set[str] = set()
+        self._returns_reasoning = True
 
     @override
     async def reply(
@@ -400,11 +409,17 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
         unknown = {"include"} if refusal.status == 400 and is_about_reasoning else set[str]()
         unknown.update(name for name in _NOT_NEEDED if refusal.is_unknown(name))
         unknown &= body.keys() - self._options.body().keys()
-        if not unknown:
+        if unknown:
+            self._left_out |= unknown
+            for name in unknown:
+                del body[name]
+            return True
+        items = cast("list[Item]", body["input"])
+        if not _NO_REASONING.search(refusal.words) or not any(each.get("type") == "reasoning" for each in items):
             return False
-        self._left_out |= unknown
-        for name in unknown:
-            del body[name]
+        # Azure refuses what two replies had encrypted, and gateways what another backend had: it goes on without.
+        self._returns_reasoning = False
+        body["input"] = list[Raw](_without_reasoning(items))
         return True
 
     @override
@@ -416,7 +431,8 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
         return named_tool(refusal.place, body.get("tools")) or _CONFIG_NAMES.get(option, option)
 
     def _body(self, system: str, items: Sequence[Item], tools: Sequence[ToolSpec]) -> Item:
-        body: Item = {"model": self.name, "input": list(items), "stream": True, "store": False}
+        given = items if self._returns_reasoning else _without_reasoning(items)
+        body: Item = {"model": self.name, "input": list(given), "stream": True, "store": False}
         if system:
             body["instructions"] = system
         body["include"] = [_REASONING_CONTENT]
@@ -428,6 +444,13 @@ class ResponsesModel(HttpModel[ResponsesOptions]):
         if offered:
             body |= {"tools": offered, "parallel_tool_calls": True}
         return {name: value for name, value in body.items() if name not in self._left_out} | self._options.body()
+
+
+def _without_reasoning(items: Sequence[Item]) -> list[Item]:
+    """A history without reasoning, and without the ids by which the other items would be missed beside it."""
+    return [
+        {key: value for key, value in item.items() if key != "id"} for item in items if item.get("type") != "reasoning"
+    ]
 
 
 def _tool(tool: ToolSpec) -> Raw:

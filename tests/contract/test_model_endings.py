@@ -164,6 +164,19 @@ async def test_a_failure_in_a_stream_is_told_in_its_own_words(
     assert words in str(error)
 
 
+@pytest.mark.parametrize(
+    "body", [{"error": {"code": 503, "message": "overloaded"}}, [{"error": {"message": "overloaded"}}]]
+)
+async def test_a_failure_that_is_printed_over_several_lines_into_a_stream_is_told(body: object) -> None:
+    """Google's APIs do so, behind gateways too."""
+    printed = json.dumps(body, indent=2).encode() + b"\n"
+    for writes in ([printed], [chunk({"content": WORDS}), b"\n", printed]):
+        async with talk(Sends(writes=writes)) as chat, responses_harness(Sends(writes=writes)) as responses:
+            for error in (await chat.failure(), await responses.failure()):
+                assert (error.fault, error.is_retryable) == (ModelFault.OVERLOADED, True)
+                assert "overloaded" in str(error).split("It said")[1]
+
+
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/event-stream"])
 @pytest.mark.parametrize(
     "body",

@@ -154,6 +154,16 @@ async def test_a_reason_to_end_that_comes_too_early_ends_nothing(writes: list[by
     assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
 
 
+async def test_a_failure_after_the_reason_to_end_is_a_failure() -> None:
+    """Gemini has ended an answer in its first words, and then said that it is overloaded."""
+    told = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
+    whole = b"".join(Says(text="Okay").events())
+    for last in (event(told), json.dumps(told, indent=2).encode()):
+        async with harness(Sends(writes=[whole, last])) as opened:
+            error = await opened.failure()
+        assert (error.fault, error.is_retryable) == (ModelFault.OVERLOADED, True)
+
+
 async def test_a_cancelled_call_frees_its_connection_at_once() -> None:
     async with harness(Sends(writes=[BEGUN], ending="hang")) as opened, asyncio.TaskGroup() as group:
         sending = group.create_task(opened.send())

@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import pytest
+from aiohttp import web
+from typing_extensions import override
 
 from coordination.domain.ballot import Ballot
 from coordination.errors import ModelFault
-from coordination.llm.openai_responses import ResponsesOptions
+from coordination.llm.openai_clients import OpenAIClients
+from coordination.llm.openai_responses import ResponsesModel, ResponsesOptions
 from coordination.ports import InputMessage, Model, Reply, ToolCall, ToolResult, ToolSpec, Usage, UserMessage
 from coordination.prompts import workflow_tools
 from tests.contract.test_models import (
@@ -28,8 +31,8 @@ from tests.contract.test_models import (
 )
 from tests.contract.vendor_harnesses import GO, KEY, PROMPT, TURN_CONTEXT
 from tests.contract.vendor_harnesses import responses_harness as harness
-from tests.servers.responses_server import Call, Fails, Says, Scripted, Sends
-from tests.servers.vendor_server import Json, event
+from tests.servers.responses_server import Call, Fails, ResponsesDialect, Says, Scripted, Sends
+from tests.servers.vendor_server import Json, VendorServer, event, serving
 
 __all__ = [
     "test_a_cancelled_call_ends_at_once_and_leaves_nothing_behind",
@@ -454,6 +457,44 @@ async def test_what_nobody_configured_is_left_out_from_then_on_where_a_gateway_r
         set(),
         set(),
     ]
+
+
+class Forgetful(ResponsesDialect):
+    """Takes any history."""
+
+    @override
+    def diagnostics(self, body: Json, request: web.Request) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {
+            "message": "Conflicting authenticated continuation identities",
+            "param": "input",
+            "code": "invalid_value",
+        },  # Azure
+        {"message": "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false."},
+        {"message": "The encrypted content gAAA... could not be verified.", "code": "invalid_encrypted_content"},
+        {"message": "Invalid value: 'reasoning'. Supported values are: 'message' and 'function_call'."},
+    ],
+)
+async def test_a_server_that_refuses_its_reasoning_back_is_asked_without_from_then_on(error: Json) -> None:
+    thinking = Says(reasoning=["gAAAA"], calls=[Call(name="look", arguments="{}")])
+    queue = [thinking, Fails(status=400, error=error), Says(texts=["one"]), thinking, Says(texts=["two"])]
+    clients, server = OpenAIClients(), VendorServer[Says](dialect=Forgetful(), queue=list(queue))
+    async with serving(server):
+        model = ResponsesModel(clients=clients, model="gpt-x", base_url=f"{server.address}/v1", api_key="k")
+        for text in ("one", "two"):
+            conversation = model.converse("", TURN_CONTEXT)
+            (called,) = (await conversation.send(GO, ())).calls
+            assert (await conversation.send([ToolResult(call_id=called.id, text="fine")], ())).text == text
+        await clients.aclose()
+    kinds = [[(item.get("type"), "id" in item) for item in each["input"]] for each in server.requests]
+    kept = [(None, False), ("function_call", False), ("function_call_output", False)]
+    assert ("reasoning", True) in kinds[1]
+    assert [kinds[2], kinds[4]] == [kept, kept]
 
 
 @pytest.mark.parametrize("is_known", [True, False])
