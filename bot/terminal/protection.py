@@ -72,15 +72,21 @@ def require_person(environment: "Environment") -> None:
     Raises:
         RefusedError: this process was started by a tool server, or nobody can tell that it was not.
     """
+    refuse_tool_servers(environment)
+    if _may_gain_no_rights("self") is not False and not _has_token(environment) and not _has_terminal():
+        raise RefusedError("by_nobody", catalog.text("refusal.by_nobody", variable=TOKEN_VARIABLE))
+
+
+def refuse_tool_servers(environment: "Environment") -> None:
+    """Let no process decide that was certainly started by a tool server, unless a person gave it their token.
+
+    Raises:
+        RefusedError: it was.
+    """
     if _has_token(environment):
         return
-    if environment.tool_server:
+    if environment.tool_server or (_may_gain_no_rights("self") and not _may_gain_no_rights("1")):
         raise RefusedError("by_tool_server", catalog.text("refusal.by_tool_server", variable=TOKEN_VARIABLE))
-    bears_mark = _may_gain_no_rights("self")
-    if bears_mark and not _may_gain_no_rights("1"):
-        raise RefusedError("by_tool_server", catalog.text("refusal.by_tool_server", variable=TOKEN_VARIABLE))
-    if bears_mark is not False and not _has_terminal():
-        raise RefusedError("by_nobody", catalog.text("refusal.by_nobody", variable=TOKEN_VARIABLE))
 
 
 def _may_gain_no_rights(process: str) -> bool | None:

@@ -22,7 +22,7 @@ from bot.terminal import screen
 from bot.terminal.cli_context import CliContext, PresetDecision
 from bot.terminal.error_handler import Exit, exit_of, how_to_go_on, words_of_servers
 from bot.terminal.output import event_line
-from bot.terminal.protection import require_person
+from bot.terminal.protection import refuse_tool_servers, require_person
 from bot.terminal.query_commands import print_card
 from bot.terminal.serve_commands import health_of, serve_once_reachable, told_to_end
 from bot.terminal.session import InteractiveSession
@@ -303,6 +303,7 @@ DEMO_WORLD = "notices.json"
 
 def run(context: CliContext, prompt: str, *, config: str, preset: PresetDecision | None, emits: bool) -> Exit:
     """Ask for a run under a configuration, and stay with it."""
+    _check_decider(context, preset, emits=emits)
     request = _ask(context, context.stdin.read() if prompt == "-" else prompt, config_file(config))
     return leave(context, _asked(context, request, preset=preset, emits=emits))
 
@@ -313,6 +314,8 @@ def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecisio
     No other world does.
     """
     path = config_file(config) if config else CONFIGS / "demo.yaml"
+    if config:
+        _check_decider(context, preset, emits=emits)
     if preset is None and not config and not screen.can_ask(context.stdin, context.stderr if emits else context.stdout):
         context.print_error(catalog.text("demo.approves_itself"))
         preset = PresetDecision(approves=True)
@@ -325,6 +328,13 @@ def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecisio
     if not emits and (folder := _out_of_reach(context)) is not None:
         context.print_line(catalog.text("demo.activate", folder=visible(str(folder))))
     return status
+
+
+def _check_decider(context: CliContext, preset: PresetDecision | None, *, emits: bool) -> None:
+    """Where a yes is given with the request, or can be given with a key: no tool server may be the one to give it."""
+    asks = screen.can_ask(context.stdin, context.stderr if emits else context.stdout)
+    if preset.approves if preset is not None else asks:
+        refuse_tool_servers(context.environment)
 
 
 def _out_of_reach(context: CliContext) -> Path | None:

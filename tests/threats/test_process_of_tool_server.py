@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,22 @@ def test_a_tool_server_can_not_decide_otherwise(tmp_path: Path, command: str) ->
     more = {"changes": ["Do more."], "select": ["1"], "edit": ["1"], "answer": ["Yes."]}.get(command, [])
     bot = ("env", f"XDG_STATE_HOME={tmp_path}", sys.executable, "-m", "bot")
     assert "A tool server started this command" in spied(program, *bot, command, run, *more)
+
+
+ON_A_TERMINAL = (sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])")
+
+
+@LINUX
+@pytest.mark.parametrize("words", [("run", "Write", "--approve"), ("demo", "Write", "--approve"), ("run", "Write")])
+def test_a_tool_server_can_not_approve_what_it_asked_for_itself(tmp_path: Path, words: Sequence[str]) -> None:
+    """Neither with an option, nor by a key on a terminal that it has made itself."""
+    program = Program(tmp_path, OWN_PROCESSES)
+    (tmp_path / "plan.yaml").write_text(PLAN, encoding="utf-8")
+    variables = (f"XDG_STATE_HOME={tmp_path}", f"MASSGEN_BOT_PYTHON={sys.executable}")
+    command = (sys.executable, "-m", "bot", *words, "--config", str(tmp_path / "plan.yaml"))
+    terminal = () if "--approve" in words else ON_A_TERMINAL
+    assert "A tool server started this command" in spied(program, "env", *variables, *terminal, *command)
+    assert "Write" not in program.run("history").out
 
 
 @LINUX
