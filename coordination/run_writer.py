@@ -48,8 +48,9 @@ _LONGEST_PAUSE = 2.0
 
 
 _LOST = template(
-    "The log of run {run} ends before what this program wrote to it: the database was restored, or lost its newest "
-    "commits in a failover. The run does not go on; cancel it if one of its calls has run, then restart this program."
+    "The log of run {run} ends before what this program read from it or wrote to it: the database was restored, or "
+    "lost its newest commits in a failover. The run does not go on, and all calls are frozen: cancel it if one of its "
+    "calls has run, restart every process of massgen-bot, then run `massgen-bot thaw`."
 )
 
 
@@ -163,6 +164,10 @@ class RunWriter:
                 if not isinstance(error, ConflictError):
                     raise
                 if not await self._catch_up():
+                    with contextlib.suppress(
+                        StorageError
+                    ):  # Else it is stopped here alone, until somebody restarts this.
+                        await self._log.stop_calls()
                     raise LogLostError(Text(_LOST, run=self.run)) from error
                 continue
             self._on_disk, self._seq = state, records[-1].seq

@@ -29,6 +29,7 @@ class MemoryLog:
         self._summaries: dict[str, RunSummary] = {}
         self._configs: dict[str, tuple[str, str]] = {}
         self._changed = asyncio.Condition()
+        self.is_stopped = False
 
     async def append(
         self,
@@ -112,6 +113,9 @@ class MemoryLog:
     async def in_state(self, kinds: Sequence[str], tenant: str | None = None) -> Sequence[str]:
         found = [each for each in self._summaries.values() if each.state in kinds and tenant in (None, each.tenant)]
         return [each.run for each in sorted(found, key=lambda each: (each.started_at, each.run))]
+
+    async def stop_calls(self) -> None:
+        self.is_stopped = True
 
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         self._configs.setdefault(digest, (text, origin))

@@ -105,6 +105,14 @@ class RunLog(Protocol):
         """
         ...
 
+    async def stop_calls(self) -> None:
+        """Have no call start any more, in any process: events that were in this log are gone.
+
+        Raises:
+            StorageError: the database refuses.
+        """
+        ...
+
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         """Keep a configuration's text, unexpanded, under its digest; the same again changes nothing."""
         ...

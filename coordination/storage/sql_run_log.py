@@ -255,6 +255,7 @@ class SqlLog:
         self._writing = open_engine(url, "write", connections=1)
         self._reading = open_engine(url, "read", connections=readers)
         self._insert = sqlite.insert if url.get_backend_name() == "sqlite" else postgresql.insert
+        self._stop = stop
         self._known = KnownCommits(url, stop)
         self._writer = GroupCommit(self._writing, self._known.look)
         self._loop = asyncio.get_running_loop()
@@ -405,6 +406,10 @@ class SqlLog:
         """
         since = time_text(oldest_grant(at))
         return await self._read(lambda connection: standing_in(connection, tenant, since))
+
+    async def stop_calls(self) -> None:
+        """Have no call start any more, in any process: events that were in this log are gone."""
+        await self._writer.run(self._stop)
 
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         """Keep a configuration's text, unexpanded, under its digest; the same again changes nothing."""

@@ -135,3 +135,10 @@ async def test_a_freeze_that_a_person_set_stays_theirs(url: str) -> None:
         with pytest.raises(LogLostError):
             await go_on(log, "A")
     assert behind_its_back(url, FREEZES) == [("*", "Mara")]
+
+
+async def test_who_finds_out_by_a_run_that_ends_too_soon_has_everything_frozen_too(url: str) -> None:
+    async with opened(url) as log:
+        await begun(log, "A")
+        await log.stop_calls()
+    assert behind_its_back(url, FREEZES) == [("*", "massgen-bot")]

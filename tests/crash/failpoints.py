@@ -92,6 +92,9 @@ class FailpointLog:
     async def grants(self, at: datetime, tenant: str | None = None) -> Sequence[Standing]:
         return await self._log.grants(at, tenant)
 
+    async def stop_calls(self) -> None:
+        await self._log.stop_calls()
+
     async def save_config(self, digest: str, text: str, origin: str) -> None:
         self._failpoints.at("before the config is saved")
         await self._log.save_config(digest, text, origin)

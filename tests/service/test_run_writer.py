@@ -301,6 +301,7 @@ async def test_nothing_goes_on_from_a_log_that_has_lost_what_was_written_to_it(l
         with pytest.raises(LogLostError, match="cancel it if one of its calls has run"):
             await harness.work()
     assert len(harness.world.done) == 1
+    assert log.is_stopped, "every other process, and this one once it is restarted"
 
 
 @pytest.mark.parametrize("first", ["before", "after"])
