@@ -61,6 +61,16 @@ _STATUSES = (
     r"\b(?:StatusCode\.|code = )(?:UNAVAILABLE|DEADLINE_?EXCEEDED|CANCEL(?:L)?ED|INTERNAL|UNKNOWN)\b",
     r"\b(?:1 CANCELLED|2 UNKNOWN|4 DEADLINE_EXCEEDED|13 INTERNAL|14 UNAVAILABLE):",
 )
+_RESULT = re.compile(
+    r"\boutput validation error\b|\bhas an output schema but\b|\boutputSchema defined but\b"
+    r"|\bstructured content (?:does not match|returned by)|\binvalid structured (?:content|output)\b"
+    r"|\bnot JSON serializable\b|\bcircular structure to JSON\b|\binvalid (?:tools/call|tool) result\b"
+    r"|\bserializ\w+ (?:the )?(?:result|response|output|return value)"
+    r"|\b(?:response|result|output) (?:size )?(?:is |was )?(?:too (?:large|long|big)|exceeds)",
+    re.IGNORECASE,
+)
+"""Of the result: so write SDKs after a tool has done its work, if what it returns is not what it declares."""
+
 _LOST = re.compile("|".join((*_CONNECTION, *_TIME, *_ENDED, *_STATUSES)), re.IGNORECASE)
 
 _NAME = r"['\"`]?[\w./-]+['\"`]?"
@@ -91,4 +101,9 @@ def gives_no_reason(text: str) -> bool:
 
 def leaves_open(text: str) -> bool:
     """Whether an error leaves open whether what was asked for was carried out."""
-    return gives_no_reason(text) or tells_of_lost_answer(text)
+    return gives_no_reason(text) or tells_of_lost_answer(text) or is_about_the_result(text)
+
+
+def is_about_the_result(text: str) -> bool:
+    """Whether an error is about what a tool returned, so that it has probably done what was asked of it."""
+    return _RESULT.search(text[:_MOST_READ]) is not None

@@ -22,7 +22,7 @@ from coordination.mcp_tools.call_guard import CallTrace, call_trace
 from coordination.mcp_tools.definitions import ToolListing, capped, list_tools, output
 from coordination.mcp_tools.fingerprints import Fingerprint
 from coordination.mcp_tools.json_rpc import ABOUT_THE_REQUEST, Raw
-from coordination.mcp_tools.lost_answers import leaves_open
+from coordination.mcp_tools.lost_answers import is_about_the_result, leaves_open
 from coordination.ports import CallNotSentError, CallOutcomeUnknownError, ServerSpec, ToolOutput
 from coordination.ports.tools import IDEMPOTENCY_KEY, NOT_STRUCTURED
 from coordination.redaction import Redactor
@@ -313,7 +313,8 @@ class McpSession:
         said = [error.message.strip()]
         if error.data is not None:
             said.append(json.dumps(error.data, ensure_ascii=False, default=str)[:_MOST_DATA])
-        is_in_doubt = error.code not in ABOUT_THE_REQUEST and leaves_open("\n".join(said))
+        is_refused = error.code in ABOUT_THE_REQUEST and not is_about_the_result("\n".join(said))
+        is_in_doubt = not is_refused and leaves_open("\n".join(said))
         words = [said[0] or Text("error {code}, without a message", code=error.code), *said[1:]]
         text = capped(words, self._redactor)
         return ToolOutput(text=text, is_error=True, is_in_doubt=is_in_doubt)

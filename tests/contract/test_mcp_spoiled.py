@@ -110,6 +110,7 @@ async def test_a_refusal_with_words_is_the_servers_own_whatever_its_code(
         '"result": {"isError": true}',
         '"error": {"code": -32603, "message": "Internal error"}',
         '"error": {"code": -32000, "message": ""}',
+        '"error": {"code": -32602, "message": "Output validation error: write has an output schema but no structured content"}',
     ],
 )
 @pytest.mark.parametrize("wire", WIRES)

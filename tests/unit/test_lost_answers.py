@@ -78,6 +78,20 @@ LOST = [
     f"Traceback (most recent call last):\n{'  File x.py, line 1, in f' * 60}\nhttpx.ReadTimeout: The read operation timed out",
 ]
 
+OF_THE_RESULT = [
+    "MCP error -32602: Output validation error: Tool pay has an output schema but no structured content was provided",
+    "MCP error -32602: Output validation error: Invalid structured content for tool pay: [ … ]",
+    "Output validation error: outputSchema defined but no structured output returned",
+    "Output validation error: 'id' is a required property",
+    "Tool pay has an output schema but did not return structured content",
+    "Structured content does not match the tool's output schema: data/id must be string",
+    "Invalid structured content returned by tool pay: 'id' is a required property",
+    "Error executing tool pay: Object of type Decimal is not JSON serializable",
+    "Converting circular structure to JSON",
+    'MCP error -32602: Invalid tools/call result: [{"code": "invalid_union"}]',
+    "Error: Response size exceeds the limit of 1 MB",
+]
+
 WITHOUT_REASON = [
     "",
     " \n",
@@ -133,9 +147,14 @@ def test_an_error_that_says_that_an_answer_was_lost_is_known(text: str) -> None:
     assert tells_of_lost_answer(text)
 
 
+@pytest.mark.parametrize("text", OF_THE_RESULT)
+def test_an_error_about_the_result_leaves_open_whether_the_call_was_carried_out(text: str) -> None:
+    assert leaves_open(text)
+
+
 @pytest.mark.parametrize("text", REFUSED)
-def test_a_refusal_is_not_taken_for_a_lost_answer(text: str) -> None:
-    assert not tells_of_lost_answer(text)
+def test_a_refusal_is_not_taken_for_anything_else(text: str) -> None:
+    assert not leaves_open(text)
 
 
 @pytest.mark.parametrize("text", WITHOUT_REASON)
