@@ -193,18 +193,18 @@ class DiscordPlatform:
         return member is not None and bool(member["user"].get("bot"))
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
-        """The members of all these roles, one who has two of them counted twice; Discord lists none to this bot.
+        """The members of all these roles, one who has two of them counted twice, and nobody of a role that is gone.
+
+        Discord lists no members to this bot.
 
         https://discord.com/developers/docs/resources/guild#get-guild-role-member-counts
         """
         guild, place = int(guild_of(tenant) or 0), ChannelRef(platform=PLATFORM, tenant=tenant, channel="")
-        if len(besides) > _MOST_ASKED_ABOUT:
+        if len(besides) > _MOST_ASKED_ABOUT or str(guild) in roles:  # Everybody's role is not counted.
             return None
         route = Route("GET", "/guilds/{guild_id}/roles/member-counts", guild_id=guild)
         counts = await self._try(place, lambda: self._client.http.request(route), tries=1)
-        if any(role not in counts for role in roles):  # Everybody's role is not counted.
-            return None
-        most = sum(int(counts[role]) for role in roles)
+        most = sum(int(counts.get(role, 0)) for role in roles)
         for number in besides:
             member = await self._member(place, guild, number)
             most -= member is not None and not set(roles).isdisjoint(str(role) for role in member["roles"])

@@ -296,6 +296,20 @@ async def test_a_login_whose_answer_can_not_be_read_may_be_tried_again(server: D
         await log_in(client, TOKEN)
 
 
+async def test_of_a_role_that_is_gone_there_is_nobody_and_of_everybodys_nobody_knows(
+    server: DiscordServer, platform: DiscordPlatform
+) -> None:
+    guild = server.guild
+    ops, leads, tenant = guild.role("ops"), guild.role("leads"), here(server).tenant
+    ann = Someone(server, "ann", guild, roles=("ops",))
+    assert await platform.others_in(tenant, [ops], []) == 1
+    assert await platform.others_in(tenant, [ops], [ann.id]) == 0
+    del guild.roles[leads]
+    assert await platform.others_in(tenant, [leads], []) == 0
+    assert await platform.others_in(tenant, [ops, leads], []) == 1
+    assert await platform.others_in(tenant, [guild.id], []) is None
+
+
 async def test_whoever_left_is_nobody_and_a_page_of_a_gateway_says_of_nobody_that_they_left(
     server: DiscordServer, platform: DiscordPlatform
 ) -> None:

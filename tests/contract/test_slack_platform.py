@@ -256,6 +256,19 @@ async def test_an_account_that_is_not_there_any_more_is_nobody_and_what_slack_do
         await platform.person_now(ALICE)
 
 
+async def test_of_a_group_that_is_gone_or_disabled_there_is_nobody(
+    server: SlackServer, platform: SlackPlatform
+) -> None:
+    (team,) = server.teams
+    team.groups.append({"id": "S2", "handle": "leads", "users": ["UALICE", "UBOB"]})
+    tenant = "slack:-:T1"
+    assert await platform.others_in(tenant, ["S1", "S2"], []) == 2
+    assert await platform.others_in(tenant, ["S1", "S2"], ["UBOB"]) == 1
+    team.groups.pop()
+    assert await platform.others_in(tenant, ["S2"], []) == 0
+    assert await platform.others_in(tenant, ["S1", "S2"], []) == 1
+
+
 async def test_why_nobody_can_be_seen_to_be_in_a_group_is_told_with_who_must_act(
     server: SlackServer, platform: SlackPlatform
 ) -> None:

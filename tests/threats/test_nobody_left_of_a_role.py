@@ -70,6 +70,18 @@ async def test_slack_the_last_approver_of_a_group_is_told_before_their_words_are
         await slack.ends(card, "Done")
 
 
+async def test_slack_whose_approvers_group_was_disabled_hears_so_when_they_ask(
+    slack: SlackStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.composition.COUNTED_SECONDS", 0.0)
+    async with slack.bot():
+        await slack.planned()
+        slack.server.teams[0].groups.clear()
+        before = len(slack.server.private_messages)
+        await slack.somebody("rita").mention("Tell everyone else")
+        assert UNDER_WAY in await slack.private_message(before)
+
+
 async def test_slack_words_are_taken_where_it_does_not_tell_who_is_in_a_group(slack: SlackStage) -> None:
     async with slack.bot():
         card = await slack.planned()
