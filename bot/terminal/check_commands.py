@@ -22,6 +22,7 @@ from bot.model_trials import BackendRow, Trial, backend_rows, try_backends
 from bot.terminal.cli_context import CliContext
 from bot.terminal.error_handler import Exit, words_of_servers
 from bot.terminal.output import Renderer, indented, plain_table
+from bot.terminal.protection import refuse_tool_servers
 from bot.terminal.screen import console_on
 from coordination.config.editor_schema import editor_schema, meanings_in
 from coordination.errors import MissingLibraryError
@@ -37,6 +38,8 @@ def check(
     With `tries`, try the models.
     """
     path = config_file(config)
+    if connects:  # it accepts the tools that wildcards match now
+        refuse_tool_servers(context.environment)
     try:
         checked = check_config(context.environment, path, connects=connects, accepts="all" if accepts_drift else "new")
     except MissingLibraryError:

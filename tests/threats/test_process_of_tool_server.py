@@ -110,6 +110,17 @@ def test_a_tool_server_can_not_approve_what_it_asked_for_itself(tmp_path: Path, 
 
 
 @LINUX
+@pytest.mark.parametrize("more", [[], ["--accept"]])
+def test_a_tool_server_can_not_accept_its_own_tools(tmp_path: Path, more: Sequence[str]) -> None:
+    program = Program(tmp_path, OWN_PROCESSES)
+    (tmp_path / "plan.yaml").write_text(PLAN, encoding="utf-8")
+    variables = (f"XDG_STATE_HOME={tmp_path}", f"MASSGEN_BOT_PYTHON={sys.executable}")
+    command = (sys.executable, "-m", "bot", "check", str(tmp_path / "plan.yaml"))
+    assert "A tool server started this command" in spied(program, "env", *variables, *command, *more)
+    assert "is valid" in spied(program, "env", *variables, *command, "--no-connect")
+
+
+@LINUX
 def test_a_script_with_a_persons_token_may_decide_from_anywhere(tmp_path: Path) -> None:
     program = Program(tmp_path, OWN_PROCESSES)
     run = waiting(program)
