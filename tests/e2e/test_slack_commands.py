@@ -200,6 +200,8 @@ async def test_the_doctor_looks_at_each_workspace_that_installed_the_app(
                     bot_id="B1",
                     bot_user_id="U1",
                     bot_scopes=list(SCOPES),
+                    bot_refresh_token="xoxe-1" if team == "T1" else None,
+                    bot_token_expires_in=43_200 if team == "T1" else None,
                     installed_at=1.0,
                 )
             )
@@ -216,6 +218,7 @@ async def test_the_doctor_looks_at_each_workspace_that_installed_the_app(
     assert "ok  configuration ops: the role or group ops is S1." in out
     assert "!!  configuration ops: the role or group captains doesn't exist here. The operator must" in out
     assert "!!  Slack no longer accepts the token of team T9 (invalid_auth): an admin there must reinstall" in out
+    assert out.count("ok  The workspace's token expires, and is renewed before that") == 1
 
 
 async def test_not_seeing_its_channels_is_no_fault(ran: Runs, server: SlackServer) -> None:
