@@ -31,6 +31,7 @@ from coordination.llm.http import (
     read_object,
     reported_problem,
     text_of,
+    trusted_authorities,
     whole,
 )
 from coordination.llm.http_model import (
@@ -314,7 +315,7 @@ class AnthropicClients(HttpClients):
             api_key=api_key,
             max_retries=0,
             open_telemetry=False,
-            http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS),
+            http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS, verify=trusted_authorities()),
         )
         # An option would be added to ANTHROPIC_CUSTOM_HEADERS, which could replace the key at any server.
         client._custom_headers = dict(headers)  # noqa: SLF001 - see above

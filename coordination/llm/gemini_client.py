@@ -13,6 +13,7 @@ from google.genai import errors, types
 from typing_extensions import override
 
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.http import trusted_authorities
 from coordination.llm.model_errors import (
     LONGEST_WAIT,
     Headers,
@@ -231,6 +232,9 @@ class GeminiClients:
                 api_version=versioned["version"] if versioned else DEFAULT_VERSION,
                 headers=dict(headers),
                 httpx_async_client=connections,
+                # Those of connections that the SDK opens beside ours and never uses here.
+                client_args={"verify": trusted_authorities()},
+                async_client_args={"verify": trusted_authorities(), "ssl": trusted_authorities()},
                 retry_options=types.HttpRetryOptions(attempts=1),
             ),
         )
@@ -241,7 +245,7 @@ class _Connections(httpx2.AsyncClient):
     """Bounds what the SDK would gather without end, and the time to connect; silence is timed by who reads."""
 
     def __init__(self, *, longest_line: int, limits: httpx2.Limits) -> None:
-        super().__init__(limits=limits, follow_redirects=False)
+        super().__init__(limits=limits, follow_redirects=False, verify=trusted_authorities())
         self._longest_line = longest_line
 
     @override

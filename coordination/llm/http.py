@@ -4,8 +4,10 @@ import asyncio
 import codecs
 import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing, suppress
+from functools import cache
 from typing import NoReturn, Protocol, cast
 
 import aiohttp
@@ -38,6 +40,12 @@ _DONE = b"[DONE]"
 _FIELDS = frozenset({b"", b"data", b"event", b"id", b"retry"})
 _MOST_FOREIGN_LINES, _LONGEST_FOREIGN_LINE = 200, 10_000
 """What is kept of lines that belong to no event: a failure that a server prints over several lines is no longer."""
+
+
+@cache
+def trusted_authorities() -> ssl.SSLContext:
+    """What all clients check certificates with: to load it takes most of the time and memory that a client costs."""
+    return httpx2.create_ssl_context()
 
 
 class Sink(Protocol):

@@ -8,6 +8,7 @@ from openai import APIConnectionError, APIStatusError, AsyncAzureOpenAI, AsyncOp
 from typing_extensions import override
 
 from coordination.config.providers import provider_at
+from coordination.llm.http import trusted_authorities
 from coordination.llm.http_model import CONNECTION_LIMITS, ConnectionFailedError, HttpClients, Refusal, SdkClient
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -22,7 +23,7 @@ class OpenAIClients(HttpClients):
             base_url=base_url,
             api_key=api_key,
             max_retries=0,
-            http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS),
+            http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS, verify=trusted_authorities()),
         )
         return _with_headers(client, base_url, headers)
 
@@ -57,7 +58,7 @@ class AzureClients(OpenAIClients):
             api_version=self._api_version,
             api_key=api_key,
             max_retries=0,
-            http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS),
+            http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS, verify=trusted_authorities()),
         )
         return _with_headers(client, base_url, headers)
 

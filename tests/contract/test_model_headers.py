@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,6 +11,9 @@ from coordination.clock import SystemClock
 from coordination.config import PROVIDERS, parse
 from coordination.config.providers import reserved_headers
 from coordination.errors import ModelError, ModelFault
+from coordination.llm.anthropic_messages import AnthropicClients
+from coordination.llm.gemini_client import GeminiClients
+from coordination.llm.openai_clients import OpenAIClients
 from coordination.llm.registry import Models
 from coordination.ports import Conversation, TurnContext, UserMessage
 from coordination.redaction import EVERYTHING
@@ -196,3 +199,22 @@ async def test_requests_count_together_only_where_their_keys_are_the_same(
                 assert (await sending).text == "hi"
         finally:
             await models.aclose()
+
+
+@pytest.mark.parametrize("clients", [OpenAIClients, AnthropicClients, GeminiClients])
+async def test_a_client_for_other_headers_costs_next_to_nothing(
+    clients: Callable[[], OpenAIClients | AnthropicClients | GeminiClients], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header may name the tenant, of which there may be thousands; certificate authorities are a megabyte each time."""
+    made = clients()
+    made.client(base_url="https://a.example", api_key="k")
+
+    def loads(*_: object, **__: object) -> None:
+        raise AssertionError("the certificate authorities are loaded again")
+
+    monkeypatch.setattr("ssl.SSLContext.load_verify_locations", loads)
+    try:
+        for tenant in range(3):
+            made.client(base_url="https://a.example", api_key="k", headers=(("X-Tenant", str(tenant)),))
+    finally:
+        await made.aclose()
