@@ -114,9 +114,8 @@ class NamePins:
         """Why nobody can be seen to have a role that a rule names; empty: it names none, or nothing is in the way."""
         people = [*policy.places, *([] if policy.break_glass is None else [policy.break_glass.people])]
         chat: object = self.directories.get(platform)
-        if not isinstance(chat, MayHideRoles) or not any(each.roles for each in people):
-            return ""
-        return await chat.why_roles_hidden(tenant)
+        roles = list(dict.fromkeys(role for each in people for role in each.roles))
+        return await chat.why_roles_hidden(tenant, roles) if isinstance(chat, MayHideRoles) and roles else ""
 
     async def _found(self, directory: NameDirectory, tenant: str, kind: Kind, name: str) -> str:
         """The one id that a name stands for; empty where nobody has it.

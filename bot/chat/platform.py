@@ -319,8 +319,8 @@ class CountsRoles(Protocol):
 class MayHideRoles(Protocol):
     """A chat that may not let the bot see who has a role."""
 
-    async def why_roles_hidden(self, tenant: str) -> str:
-        """Why nobody can be seen to have a role, and who must do what about it.
+    async def why_roles_hidden(self, tenant: str, roles: Sequence[str]) -> str:
+        """Why nobody can be seen to have one of these roles, and who must do what about it.
 
         Empty: they can, or will be in a moment.
         """

@@ -343,17 +343,20 @@ class SlackPlatform:
         with translated():
             return await _owners(self._clients.steady(workspace.token), workspace.team)
 
-    async def why_roles_hidden(self, tenant: str) -> str:
-        """That a scope is missing, or that the workspace's plan has no groups."""
+    async def why_roles_hidden(self, tenant: str, roles: Sequence[str]) -> str:
+        """That a scope is missing, that the workspace's plan has no groups, or that one of these is none any more."""
         try:
             workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
             with translated():
-                await self._clients.steady(workspace.token).usergroups_list(team_id=workspace.team or None)
+                answer = await self._clients.steady(workspace.token).usergroups_list(team_id=workspace.team or None)
         except MissingPermission as error:
             return str(error)
         except (MessageNotFound, RateLimited) as error:
             _log.info("whether Slack shows groups can't be seen now: %s", error)
-        return ""
+            return ""
+        listed = {str(each.get("id")) for each in answer.get("usergroups") or []}
+        gone = [each for each in roles if GROUP_ID.fullmatch(each) and each not in listed]
+        return catalog.text("slack.refused.group_gone", groups=", ".join(gone)) if gone else ""
 
     async def is_bot(self, tenant: str, number: str) -> bool:
         """Whether an account is an app's, a workflow's or Slack's own."""

@@ -273,16 +273,26 @@ async def test_why_nobody_can_be_seen_to_be_in_a_group_is_told_with_who_must_act
     server: SlackServer, platform: SlackPlatform
 ) -> None:
     (team,) = server.teams
-    assert await platform.why_roles_hidden("slack:-:T1") == ""
+    assert await platform.why_roles_hidden("slack:-:T1", ["S1"]) == ""
     team.has_groups = False
-    assert "plan has no user groups" in await platform.why_roles_hidden("slack:-:T1")
+    assert "plan has no user groups" in await platform.why_roles_hidden("slack:-:T1", ["S1"])
     with pytest.raises(MissingPermission, match="plan has no user groups"):
         await platform.ids_of("slack:-:T1", "role", "ops")
     team.lacks.add("usergroups:read")
-    assert "permission usergroups:read: a workspace admin must" in await platform.why_roles_hidden("slack:-:T1")
+    assert "permission usergroups:read: a workspace admin must" in await platform.why_roles_hidden("slack:-:T1", ["S1"])
     server.faults.append(Fault(method="usergroups.list", retry_after=7))
-    assert await platform.why_roles_hidden("slack:-:T1") == "", "that passes by itself"
-    assert "install" in await platform.why_roles_hidden("slack:-:T9")
+    assert await platform.why_roles_hidden("slack:-:T1", ["S1"]) == "", "that passes by itself"
+    assert "install" in await platform.why_roles_hidden("slack:-:T9", ["S1"])
+
+
+async def test_that_a_group_is_disabled_or_gone_is_told(server: SlackServer, platform: SlackPlatform) -> None:
+    """Slack leaves it out of the list, as it does with its members."""
+    tenant, group = "slack:-:T1", "S0123456789"
+    server.teams[0].groups.append({"id": group, "handle": "leads", "users": ["UBOB"]})
+    assert await platform.why_roles_hidden(tenant, ["S1", group, "by-a-handle"]) == ""
+    server.teams[0].groups.pop()
+    told = await platform.why_roles_hidden(tenant, ["S1", group, "by-a-handle"])
+    assert told.startswith(f"The user group {group} is disabled or was deleted")
 
 
 async def test_a_change_is_sent_again_when_slack_stumbles(

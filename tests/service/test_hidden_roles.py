@@ -36,7 +36,8 @@ class Closed:
             raise MissingPermission(self.why)
         return number
 
-    async def why_roles_hidden(self, tenant: str) -> str:
+    async def why_roles_hidden(self, tenant: str, roles: Sequence[str]) -> str:
+        assert roles
         return self.why
 
 
