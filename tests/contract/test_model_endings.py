@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 
 import pytest
+from httpx2._decoders import SUPPORTED_DECODERS
 
 from coordination.errors import ModelFault
 from coordination.llm.http import EventLines
@@ -253,6 +254,16 @@ async def test_a_compressed_stream_is_read_wherever_the_network_cuts_it(kind: st
     async with talk(Sends(writes=writes, headers={"Content-Encoding": kind}), spoiled) as opened:
         assert (await opened.send()).text == "hi"
         assert (await opened.failure()).fault is ModelFault.CUT_OFF
+
+
+@pytest.mark.parametrize("kind", ["br", "zstd", "of-ours"])
+async def test_a_stream_that_is_compressed_in_a_way_nobody_asked_for_is_no_readable_reply(kind: str) -> None:
+    spoiled = Sends(writes=[b"\x0b\x05\x80hi there\x03"], headers={"Content-Encoding": kind})
+    async with talk(spoiled) as opened:
+        error = await opened.failure()
+        accepted = {each.lower(): value for each, value in opened.server.headers[0].items()}["accept-encoding"]
+    assert (error.fault, error.is_retryable) == (ModelFault.CUT_OFF, True)
+    assert {each.strip() for each in accepted.split(",")} <= set(SUPPORTED_DECODERS)
 
 
 async def test_a_stream_that_is_called_json_is_a_stream() -> None:

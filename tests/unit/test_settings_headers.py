@@ -82,6 +82,13 @@ def test_no_value_is_in_what_a_program_could_print_of_a_configuration() -> None:
     assert warning.startswith("x.yaml:1: agent.backend.headers.X-Token: looks like a secret, and anyone who can read")
 
 
+def test_the_name_of_a_tenant_is_no_secret_although_a_variable_brings_it() -> None:
+    text = 'agent: {backend: {type: ollama, model: m, headers: {X: "${MASSGEN_BOT_TENANT}", Y: "${OTHER}"}}}\n'
+    environ = {"MASSGEN_BOT_TENANT": "discord:1417773298837880906", "OTHER": "something"}
+    backend = parse(text, origin="x.yaml", environ=environ).agents[0].backend
+    assert [(each.name, each.is_from_variable) for each in backend.headers] == [("X", False), ("Y", True)]
+
+
 def test_without_an_environment_headers_wait_for_their_variables() -> None:
     text = 'agent: {backend: {type: openai, model: m, headers: {X: "${LATER}", Y: now}}}\n'
     backend = parse(text, origin="x.yaml", environ=None).agents[0].backend
