@@ -149,7 +149,7 @@ async def _advance(
     if late is not None:
         await writer.commit(_failed(state, late, nothing_happened=True))
         return
-    await _call(writer, state, executor, hand, grace=grace)
+    await _call(writer, state, executor, hand, left=_left(started, clock), grace=grace)
 
 
 async def _begun(writer: RunWriter, state: Executing, start: CallStarted, guard: Guard) -> RunState | None:
@@ -181,6 +181,12 @@ def _too_late(started: RunState, clock: Clock) -> Text | None:
     if started.valid_until <= clock.now():
         return Text("not sent: the approval expired before the call could start")
     return None
+
+
+def _left(started: RunState, clock: Clock) -> float | None:
+    """Seconds until people may have a call made again whose start is on record; None: there is no such moment."""
+    until = started.answer_until if isinstance(started, Executing) else None
+    return None if until is None else (until - clock.now()).total_seconds()
 
 
 def _started(state: Executing, hand: str, limit: float, caps: Caps) -> CallStarted:
@@ -262,13 +268,15 @@ async def _unfit(executor: Executor, state: Executing) -> Text | None:
     return None
 
 
-async def _call(writer: RunWriter, state: Executing, executor: Executor, hand: str, *, grace: float) -> None:
+async def _call(
+    writer: RunWriter, state: Executing, executor: Executor, hand: str, *, left: float | None, grace: float
+) -> None:
     index = state.next_index
     call = state.plan.calls[index]
     key = f"{state.plan.digest[:32]}-{index}-{state.attempt}"
     sent = replace(call, arguments=_arguments(state), references=())
     until = writer.state.answer_until if isinstance(writer.state, Executing) else None
-    calling = asyncio.ensure_future(executor.call(sent, key))
+    calling = asyncio.ensure_future(executor.call(sent, key, left))
     was_cancelled = await _answered(calling, grace)
     end: CallSucceeded | CallFailed | CallOutcomeUnknown
     try:

@@ -93,6 +93,7 @@ class World:
 
     done: list[PlannedCall] = field(default_factory=list[PlannedCall])
     keys: list[str] = field(default_factory=list[str])
+    left: list[float | None] = field(default_factory=list["float | None"])
     reads: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     behaviours: list[Behaviour] = field(default_factory=list[Behaviour])
     definitions: dict[tuple[str, str], str | None] = field(default_factory=dict[tuple[str, str], str | None])
@@ -114,10 +115,11 @@ class World:
         """As planned, unless the test changed it."""
         return self.settings.get(server, "")
 
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         """Do it, as the next behaviour says."""
         behaviour = self.behaviours.pop(0) if self.behaviours else well
         self.keys.append(key)
+        self.left.append(seconds)
         try:
             output = behaviour(call)
         except AssertionError as wrong:  # Execution takes whatever a call ends in for a doubt, also this.

@@ -160,9 +160,9 @@ class _ObservedExecutor:
     async def settings_digest(self, server: str) -> str:
         return await self._executor.settings_digest(server)
 
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         with _counted(call.server, "call"), tool_span(call.server, call.tool, "call"):
-            return await self._executor.call(call, key)
+            return await self._executor.call(call, key, seconds)
 
 
 @contextmanager

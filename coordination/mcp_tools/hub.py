@@ -190,12 +190,12 @@ class _Executor:
         """The fingerprint of a server's settings at this moment."""
         return (await self._hub.connection(self._spec(server)).fingerprint()).digest
 
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         """Send exactly this call, once, by a session that has just shown the approved settings and definition.
 
         Whatever was compared before may have been another process: a server can end and start at any moment. A server
         that refused the call unread, because it lost the session, is compared and asked once more. All of it ends
-        within the longest time of a call: after that, people may have it made again.
+        within `seconds`, and the longest time of a call: after that, people may have it made again.
         """
         try:
             spec = self._spec(call.server)
@@ -203,7 +203,8 @@ class _Executor:
             raise CallNotSentError(error.text) from error
         if call.references:
             raise CallNotSentError(Text("an argument was still a reference to another call"))
-        until = asyncio.get_running_loop().time() + spec.longest_call
+        longest = spec.longest_call if seconds is None else min(seconds, spec.longest_call)
+        until = asyncio.get_running_loop().time() + longest
         try:
             return await self._call(spec, call, key, until)
         except SessionLostError:

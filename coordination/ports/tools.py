@@ -240,8 +240,10 @@ class Executor(Protocol):
         """
         ...
 
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         """Send exactly this call, once. `key` is an idempotency key, sent as metadata. It has no references any more.
+
+        After `seconds`, or the longest time of a call, it is not sent any more, and no longer waited for.
 
         Raises:
             CallNotSentError: it certainly did not reach the server. So it is if the settings or the definition of the

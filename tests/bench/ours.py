@@ -135,9 +135,9 @@ class _TimedExecutor:
     async def settings_digest(self, server: str) -> str:
         return await self._executor.settings_digest(server)
 
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         self._watch.sent = time.perf_counter()
-        return await self._executor.call(call, key)
+        return await self._executor.call(call, key, seconds)
 
 
 async def decisions(base_url: str, *, count: int) -> list[float]:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,19 @@ async def test_a_server_that_never_answers_is_waited_for_so_long_and_not_asked_a
     with pytest.raises(CallOutcomeUnknownError, match="did not answer in time") as caught:
         await approving(hub, [spec]).call(planned(), "key")
     assert caught.value.may_go_on
+    assert len(writer(counted)) == 1
+
+
+async def test_a_call_leaves_only_within_the_time_that_it_has_left(hub: McpHub, counted: Path) -> None:
+    spec = stdio("mcp_counting", counted, "is_silent")
+    executor = hub.executor([spec])
+    definition = await executor.definition_digest("world", "write") or ""
+    call = replace(planned(), definition=definition, settings=await executor.settings_digest("world"))
+    with pytest.raises(CallNotSentError):
+        await executor.call(call, "key", 0.0)
+    assert writer(counted) == []
+    with pytest.raises(CallOutcomeUnknownError, match="did not answer in time"):
+        await executor.call(call, "key", 1.0)
     assert len(writer(counted)) == 1
 
 

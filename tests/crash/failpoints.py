@@ -149,9 +149,9 @@ class _FailpointExecutor:
         self._failpoints.at("before a server's settings are compared")
         return await self._executor.settings_digest(server)
 
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         self._failpoints.at("before a call is sent")
-        output = await self._executor.call(call, key)
+        output = await self._executor.call(call, key, seconds)
         self._failpoints.at("after a call was answered")
         return output
 

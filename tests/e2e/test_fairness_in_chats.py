@@ -69,10 +69,10 @@ class SlowBoard(World):
     posted: list[str] = field(default_factory=list[str])
 
     @override
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         self.posted.append(json.loads(call.arguments)["title"])
         await self.gate.wait()
-        return await super().call(call, key)
+        return await super().call(call, key, seconds)
 
 
 class SlowHub(FakeHub):

@@ -69,12 +69,12 @@ class Approving:
     async def definition_digest(self, server: str, tool: str, expected: str = "") -> str | None:
         return await self._executor.definition_digest(server, tool, expected)
 
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         definition, settings = "", ""
         with suppress(ToolServerError):
             settings = await self._executor.settings_digest(call.server)
             definition = await self._executor.definition_digest(call.server, call.tool) or ""
-        return await self._executor.call(replace(call, definition=definition, settings=settings), key)
+        return await self._executor.call(replace(call, definition=definition, settings=settings), key, seconds)
 
 
 def approving(hub: ToolHub, specs: Sequence[ServerSpec], caller: Caller | None = None) -> Approving:

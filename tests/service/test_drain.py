@@ -40,10 +40,10 @@ async def told_to_end(harness: ServiceHarness, grace: float) -> str:
         definition_digest = harness.world.definition_digest
         settings_digest = harness.world.settings_digest
 
-        async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+        async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
             reached.set()
             await asyncio.sleep(0.05)
-            return await world.call(call, key)
+            return await world.call(call, key, seconds)
 
     harness.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:

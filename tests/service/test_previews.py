@@ -46,10 +46,10 @@ class Disk(World):
         self.says_writing = False
 
     @override
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         arguments = json.loads(call.arguments)
         self.files[arguments["path"]] = arguments["content"]
-        return await super().call(call, key)
+        return await super().call(call, key, seconds)
 
     def look(self, arguments: JsonObject) -> ToolOutput:
         path = str(arguments["path"])

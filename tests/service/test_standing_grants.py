@@ -134,10 +134,10 @@ async def test_a_grant_that_is_revoked_between_two_calls_stops_the_second() -> N
     grant = await given(harness)
     call, done = harness.world.call, len(harness.world.done)
 
-    async def revoked_meanwhile(planned: PlannedCall, key: str) -> ToolOutput:
+    async def revoked_meanwhile(planned: PlannedCall, key: str, seconds: float | None) -> ToolOutput:
         if len(harness.world.done) == done:
             await harness.people.grants.revoke_any(grant.id, BOB)
-        return await call(planned, key)
+        return await call(planned, key, seconds)
 
     harness.world.call = revoked_meanwhile  # type: ignore[method-assign]  # somebody acts while the first call goes on
     run = await harness.ask()

@@ -395,7 +395,7 @@ async def test_a_result_that_comes_after_the_call_was_given_up_is_kept() -> None
         definition_digest = harness.world.definition_digest
         settings_digest = harness.world.settings_digest
 
-        async def call(self, call: object, key: str) -> ToolOutput:
+        async def call(self, call: object, key: str, seconds: float | None) -> ToolOutput:
             reached.set()
             await go_on.wait()
             return ToolOutput(text="posted after all")
@@ -425,10 +425,10 @@ async def test_a_program_that_is_told_to_stop_lets_the_call_under_way_end() -> N
         definition_digest = harness.world.definition_digest
         settings_digest = harness.world.settings_digest
 
-        async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+        async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
             reached.set()
             await go_on.wait()
-            return await world.call(call, key)
+            return await world.call(call, key, seconds)
 
     harness.hub.executor = lambda servers, caller=None: Slow()  # type: ignore[method-assign,assignment,return-value]  # a slow world
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
@@ -456,7 +456,7 @@ async def test_cancelling_during_execution_lets_the_call_under_way_end_and_skips
         definition_digest = harness.world.definition_digest
         settings_digest = harness.world.settings_digest
 
-        async def call(self, call: object, key: str) -> ToolOutput:
+        async def call(self, call: object, key: str, seconds: float | None) -> ToolOutput:
             reached.set()
             await go_on.wait()
             return ToolOutput(text="posted")

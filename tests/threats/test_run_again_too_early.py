@@ -128,6 +128,24 @@ async def test_a_call_that_could_not_leave_within_its_own_time_is_not_sent(stood
     assert harness.world.done == []
 
 
+async def test_a_call_whose_record_took_long_has_only_what_is_left_of_its_time_to_leave_and_be_answered() -> None:
+    """Otherwise it could still leave when others may already have it made again."""
+    harness = a_board()
+    run, state = await harness.planned()
+    await harness.people.approve(run, state.plan.digest, ALICE)
+    append = harness.log.append
+
+    async def slow(*entry: Any) -> Sequence[Recorded]:  # noqa: ANN401 - whatever `append` takes
+        records = await append(*entry)
+        if any(each.event.kind == "call_started" for each in records):
+            harness.clock.tick(seconds=LIMIT - 1)
+        return records
+
+    harness.log.append = slow  # type: ignore[method-assign]  # a database that is slow once
+    await harness.work()
+    assert harness.world.left == [1.0]
+
+
 async def test_the_card_offers_it_only_then_and_says_until_when() -> None:
     harness, run = await in_doubt()
     early = card_of(harness, run)

@@ -70,7 +70,7 @@ class Board(World):
     hangs = False
 
     @override
-    async def call(self, call: PlannedCall, key: str) -> ToolOutput:
+    async def call(self, call: PlannedCall, key: str, seconds: float | None = None) -> ToolOutput:
         if self.hangs:
             self.keys.append(key)
             await asyncio.Event().wait()
