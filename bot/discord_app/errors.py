@@ -84,7 +84,8 @@ def _named(name: str) -> str:
 _log = logging.getLogger(__name__)
 
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
-_PLACES = frozenset({10003, 10004})
+_PLACES = frozenset({10003, 10004, 50008})
+"""A channel or a server that is not there, or a forum, in which nothing stands outside of a post."""
 _GONE = frozenset({10008})
 _UNCHANGEABLE = frozenset({30046, 50005, 50083, 160005})
 """Too many edits of messages that are older than an hour; another one's message; a thread that is archived, or locked.

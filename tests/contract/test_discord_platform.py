@@ -210,6 +210,7 @@ async def test_a_place_where_the_bot_may_not_write_says_what_it_needs(
     [
         (404, 10008, MessageNotFound),
         (404, 10003, ChannelNotFound),
+        (400, 50008, ChannelNotFound),
         (403, 50001, MissingPermission),
         (403, 50013, MissingPermission),
         (403, 20026, MissingPermission),
@@ -308,6 +309,16 @@ async def test_of_a_role_that_is_gone_there_is_nobody_and_of_everybodys_nobody_k
     assert await platform.others_in(tenant, [leads], []) == 0
     assert await platform.others_in(tenant, [ops, leads], []) == 1
     assert await platform.others_in(tenant, [guild.id], []) is None
+
+
+async def test_a_card_whose_post_in_a_forum_was_deleted_has_no_other_place_there(
+    server: DiscordServer, platform: DiscordPlatform
+) -> None:
+    guild = server.guild
+    guild.channels["77004"], guild.kinds["77004"] = "forum", 15
+    for thread in ("77005", ""):
+        with pytest.raises(ChannelNotFound):
+            await platform.post(replace(here(server), channel="77004", thread=thread), working("one"), Ids())
 
 
 async def test_whoever_left_is_nobody_and_a_page_of_a_gateway_says_of_nobody_that_they_left(
