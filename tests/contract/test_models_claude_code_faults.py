@@ -61,6 +61,7 @@ FAILURES: list[tuple[list[Scripted], ModelFault, bool, str]] = [
     ([Breaks(ending="end", events=0)], CUT, True, "can't be read"),
     ([Says(text="I", stop="refusal")], ModelFault.REFUSED, False, "change the request"),
     ([Says(text="I", stop="max_tokens")] * 4, CUT, False, "must raise max_output_tokens"),
+    ([Says(text="I", stop="abort")], CUT, True, "ended its reply in the middle (reason: abort)"),
 ]
 
 

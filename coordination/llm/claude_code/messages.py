@@ -22,8 +22,9 @@ from mcp.server import Server
 from mcp.server.context import ServerRequestContext
 
 from coordination.errors import ModelError
-from coordination.llm.claude_code.process import failure, going_in_circles
-from coordination.llm.model_errors import Provider, Raw, declined, too_large, whole_text
+from coordination.llm.claude_code.process import LENGTH_OPTION, failure, going_in_circles
+from coordination.llm.finish_reasons import failure_of
+from coordination.llm.model_errors import Provider, Raw, too_large, whole_text
 from coordination.ports import Reply, ToolCall, ToolResult, ToolSpec, Usage
 from coordination.prompts import VOTE
 
@@ -166,8 +167,8 @@ class Exchange:
     def _ended(self, result: Mapping[str, Raw]) -> Reply | ModelError:
         if result.get("is_error") or result.get("subtype") != "success":
             return failure(result, self._error, self._provider)
-        if result.get("stop_reason") == "refusal":
-            return declined(self._provider)
+        if (gave_up := failure_of(str(result.get("stop_reason")), self._provider, LENGTH_OPTION)) is not None:
+            return gave_up
         said = result.get("result")
         return (
             self._reply(())
