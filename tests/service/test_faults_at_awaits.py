@@ -171,6 +171,7 @@ ONE: tuple[tuple[Step, ...], ...] = ((calls(LOOK), answers("one", POST)),)
 TWO: tuple[tuple[Step, ...], ...] = ((calls(LOOK), joins_in), (joins_in,))
 
 
+@pytest.mark.in_memory
 @pytest.mark.parametrize("fault", get_args(Fault))
 @pytest.mark.parametrize(("scripts", "presentation"), [(ONE, "present"), (TWO, "adopt")], ids=["one", "two"])
 async def test_a_fault_at_any_suspension_of_any_task_ends_in_words_and_costs_one_more_try_at_most(

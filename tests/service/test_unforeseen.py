@@ -133,6 +133,7 @@ async def story(harness: ServiceHarness) -> tuple[str, s.RunState]:
 OVER = (s.Finished, s.NeedsHuman, s.RunBroken, s.Answered)
 
 
+@pytest.mark.in_memory
 @pytest.mark.parametrize("lasts", [False, True], ids=["once", "for_good"])
 @pytest.mark.parametrize("presentation", ["off", "present"])
 async def test_an_error_at_any_await_ends_in_words_and_is_tried_once_more(
