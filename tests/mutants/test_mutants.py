@@ -43,6 +43,9 @@ GRANTED = "tests/service/test_standing_grants.py"
 GLASS = "tests/unit/test_break_glass.py"
 ALONE = "tests/threats/test_approving_alone.py"
 MARKS = "tests/unit/test_secret_marks.py"
+LOST = "tests/unit/test_lost_answers.py"
+AGAIN = "tests/threats/test_run_again_too_early.py"
+DISGUISED = "tests/threats/test_values_that_read_as_others.py"
 
 
 @dataclass(frozen=True)
@@ -474,6 +477,34 @@ MUTANTS = [
         "        end = replace(unknown(state, error.text), answer_until=until if error.may_go_on else None)\n",
         "        end = _succeeded(state, error.text)\n",
         (MACHINE, STORY),
+    ),
+    Mutant(
+        "a call leaves however long its start took to record",
+        "execution.py",
+        "left=_left(started, clock)",
+        "left=None",
+        (AGAIN,),
+    ),
+    Mutant(
+        "an error without a reason counts as a refusal",
+        "mcp_tools/lost_answers.py",
+        "    return gives_no_reason(text) or tells_of_lost_answer(text) or",
+        "    return tells_of_lost_answer(text) or",
+        (LOST,),
+    ),
+    Mutant(
+        "an error about a result counts as a refusal",
+        "mcp_tools/lost_answers.py",
+        " or is_about_the_result(text)\n",
+        "\n",
+        (LOST,),
+    ),
+    Mutant(
+        "a database's address has the host that stands in it",
+        "domain/comparisons.py",
+        "found[1].lower() in _HOST_SCHEMES",
+        "found[1]",
+        (DISGUISED,),
     ),
     Mutant(
         "a call is made before its event is on record",

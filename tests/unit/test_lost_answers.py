@@ -160,6 +160,7 @@ def test_a_refusal_is_not_taken_for_anything_else(text: str) -> None:
 @pytest.mark.parametrize("text", WITHOUT_REASON)
 def test_an_error_that_gives_no_reason_is_known(text: str) -> None:
     assert gives_no_reason(text)
+    assert leaves_open(text)
 
 
 @pytest.mark.parametrize("text", [*LOST, *REFUSED])
