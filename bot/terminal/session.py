@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import assert_never
 
 from bot.cards.error_messages import notice_for, refusal_text
@@ -61,7 +62,7 @@ class InteractiveSession:
 
     def glimpse(self, view: RunView) -> None:
         """Show a run that is at work, before there is time to attend it."""
-        if _concern(view) is None:
+        if _concern(view, self._clock.now()) is None:
             self._screen.watch(view)
 
     async def run(self, run: str, *, tells_past: bool = False) -> RunView:
@@ -165,7 +166,10 @@ class InteractiveSession:
             case Ticked():
                 if isinstance(view.state, s.AwaitingDecision) and self._clock.now() >= view.state.plan.expires_at:
                     await self._coordinator.state(view.run)
-                elif self._question is None:
+                    return
+                if isinstance(view.state, s.NeedsHuman) and self._concern(view) != self._shown:
+                    self._withdraw()  # From now on the call can be run again.
+                if self._question is None:
                     await self._stand(view)
             case _:
                 assert_never(message)
@@ -283,7 +287,7 @@ class InteractiveSession:
         is_own = view.request.requester.is_same_as(self._person)
         if asked and is_own and self._keyboard is not None:
             return asked[0]
-        return _concern(view)
+        return _concern(view, self._clock.now())
 
     def _open(self, question: q.Question | None) -> None:
         self._question = question
@@ -312,12 +316,12 @@ def _number_of(shown: object) -> int:
     return shown.number if isinstance(shown, s.Question) else 0
 
 
-def _concern(view: RunView) -> object:
+def _concern(view: RunView, now: datetime) -> object:
     """What a card that stays would show; None while the run works, and a live card will do."""
     match view.state:
         case s.AwaitingDecision(plan=plan, approvals=approvals):
             return plan.digest, len(approvals)
-        case s.NeedsHuman(unknown=unknown, attempt=attempt, late_result=late, said=said):
-            return unknown.index, attempt, late, said
+        case s.NeedsHuman(unknown=unknown, attempt=attempt, late_result=late, said=said) as state:
+            return unknown.index, attempt, late, said, state.may_still_happen(now)
         case state:
             return state.kind if view.ended_at is not None else None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from typing_extensions import override
 
@@ -12,9 +13,12 @@ from bot.terminal.prompts import Question
 from bot.terminal.screen import Happened, Inbox, Interrupted, Mode, SessionEvent, Ticked, Typed
 from bot.terminal.session import InteractiveSession
 from coordination.domain import states as s
+from coordination.domain.plan import PlannedCall
 from coordination.domain.policy import Person, Policy
 from coordination.domain.transitions import Recorded
+from coordination.ports import CallOutcomeUnknownError, ServerSpec, ToolOutput
 from coordination.run_options import RunOptions
+from coordination.text import Text
 from tests.builders import ALICE, BOB, REQUESTER
 from tests.fakes import PlayedModel, answers, calls
 from tests.service.service_harness import ServiceHarness
@@ -195,6 +199,35 @@ async def test_keys_that_mean_nothing_do_nothing() -> None:
         visit.send(Interrupted(is_final=True))
     assert [each for each in visit.glass.shown if each.startswith("asked")] == ["asked Approve 1 call?"]
     assert (await place.people.state(run)).kind == "awaiting_decision"
+
+
+async def test_a_call_that_can_be_run_again_by_now_is_asked_about_anew() -> None:
+    """Nobody has to leave the terminal and come back for that."""
+
+    def cut(call: PlannedCall) -> ToolOutput:
+        raise CallOutcomeUnknownError(Text("closed the connection"), may_go_on=True)
+
+    place = harness()
+    place.prepared.profile = replace(
+        place.prepared.profile,
+        servers=(ServerSpec(name="board", transport="stdio", identity="board", call_timeout=20),),
+    )
+    place.world.behaviours = [cut]
+    run, state = await place.planned()
+    await place.people.approve(run, state.plan.digest, ALICE)
+    await place.work()
+    visit = Visit(place, ALICE)
+    async with visiting(visit, run) as visited:
+        await visit.glass.until("asked What happened to it?")
+        visit.send("r")
+        visit.send(Ticked())
+        place.clock.tick(seconds=60)
+        await visit.glass.until("asked What happened to it?", times=2)
+        visit.send("r")
+        await visit.glass.until("told call_resolved")
+        await place.work()
+    assert isinstance(visited.result().state, s.Finished)
+    assert len(place.world.done) == 1
 
 
 async def test_a_rejection_takes_a_reason() -> None:
