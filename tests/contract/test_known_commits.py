@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from bot.application import Overrides
 from bot.chat.sql_store import freeze_after_loss
 from bot.chat.sql_tables import chat_metadata
 from bot.database_admin import migrate_all
+from bot.log_access import thaw
+from bot.machine import console_person
 from coordination.domain.events import CallStarted, DeliberationStarted
 from coordination.domain.transitions import evolve
 from coordination.errors import LogLostError
@@ -142,3 +145,16 @@ async def test_who_finds_out_by_a_run_that_ends_too_soon_has_everything_frozen_t
         await begun(log, "A")
         await log.stop_calls()
     assert behind_its_back(url, FREEZES) == [("*", "massgen-bot")]
+
+
+async def test_the_operators_thaw_undoes_it_and_the_audit_has_both(url: str) -> None:
+    async with opened(url) as log:
+        await begun(log, "A")
+        await log.stop_calls()
+        await log.stop_calls()
+    assert await thaw(url, Overrides(), "", console_person()) == 0
+    assert behind_its_back(url, FREEZES) == []
+    assert [row[0] for row in behind_its_back(url, "SELECT what FROM deeds ORDER BY number")] == [
+        "set freeze",
+        "reset freeze",
+    ]
