@@ -182,17 +182,17 @@ class AnchorPosts:
         await asyncio.to_thread(finish, self.url, claimed, message)
 
     async def _posted(self, place: ChannelRef, claimed: Claim, head: AnchorHead) -> str:
-        platform, once = self.platforms[place.platform], f"{claimed.name} {claimed.day}"
+        platform, idempotency_key = self.platforms[place.platform], f"{claimed.name} {claimed.day}"
         if claimed.may_stand:
             with suppress(MessageNotFound, MissingPermission, CardTooLarge):  # Whoever may not look does not find it.
-                stands = await platform.find(place, once=once, at=claimed.since)
+                stands = await platform.find(place, idempotency_key=idempotency_key, at=claimed.since)
                 if stands is None and isinstance(platform, FindsText):
                     stands = await platform.find_text(place, (head.digest,), at=claimed.since)
                 if stands is not None:
                     return stands.message
         with speaking(self.settings.language):
             card = card_of(claimed.day, head)
-        return (await platform.post_text(place, card, once=once)).message
+        return (await platform.post_text(place, card, idempotency_key=idempotency_key)).message
 
 
 def card_of(day: str, head: AnchorHead) -> Card:

@@ -92,7 +92,7 @@ class ButtonHandler:
         if await self._is_repeated(request, by):
             return Nothing()
         if action in (Action.ASK_AGAIN, Action.START_NEW, *LINK_ACTIONS):
-            return await self._start(action, known, AskAgain(card=card, once=request.once), by, place)
+            return await self._start(action, known, AskAgain(card=card, event_id=request.event_id), by, place)
         try:
             if action is Action.GRANT:
                 return await self._grant(by, known, request)
@@ -246,8 +246,8 @@ class ButtonHandler:
         return found
 
     async def _is_repeated(self, request: PressButton | SubmitText, by: Person) -> bool:
-        once = request.once
-        return bool(once) and not await self.store.is_new(f"press:{once}", by.tenant, self.clock.now())
+        event_id = request.event_id
+        return bool(event_id) and not await self.store.is_new(f"press:{event_id}", by.tenant, self.clock.now())
 
     async def _known(
         self, by: Person, request: PressButton | SubmitText, place: ChannelRef

@@ -136,19 +136,23 @@ class ChatPlatform(Protocol):
 
     Attributes:
         name: begins every tenant of the product: `discord` or `slack`.
-        posts_once: whether posting with the same `once` again, within a minute, leads to the message that stands.
+        has_idempotent_posts: whether posting with the same `idempotency_key` again, within a minute, leads to the
+            message that stands.
     """
 
     name: str
-    posts_once: bool
+    has_idempotent_posts: bool
     intervals: SyncIntervals
 
-    async def post(self, place: ChannelRef, card: Card, ids: "ButtonIds", *, once: str = "") -> MessageRef:
-        """Post a card as a new message. `ids` gives each button and menu its opaque id; `once` names the message."""
+    async def post(self, place: ChannelRef, card: Card, ids: "ButtonIds", *, idempotency_key: str = "") -> MessageRef:
+        """Post a card as a new message.
+
+        `ids` gives each button and menu its opaque id; by the `idempotency_key` the message is found again.
+        """
         ...
 
-    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
-        """The message that a post named `once` left, made at about this time.
+    async def find(self, place: ChannelRef, *, idempotency_key: str, at: datetime) -> MessageRef | None:
+        """The message that a post with this key left, made at about this time.
 
         None if there is none, or none is seen.
         """
@@ -170,10 +174,10 @@ class ChatPlatform(Protocol):
         """The place of the thread under a message; the same again if there is one."""
         ...
 
-    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, idempotency_key: str = "") -> MessageRef:
         """Post a card without buttons: the story in a thread, a reminder.
 
-        `once` names the message, as that of a post.
+        `idempotency_key` is what it is for a post.
         """
         ...
 
@@ -181,7 +185,7 @@ class ChatPlatform(Protocol):
         """Make a message that `post_text` left show this card."""
         ...
 
-    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+    async def notify_roles(self, place: ChannelRef, line: RichText, *, idempotency_key: str) -> None:
         """Post one line that notifies the roles which it mentions, if the product knows any of them by its id."""
         ...
 

@@ -22,14 +22,14 @@ class StartRun:
         follows_thread: whether it goes on with the run of the thread that it is said in, if there is one.
         asks_which: whether it is plain words, so that in the thread of a plan that waits they may be meant to change
             it: then a question comes back.
-        once: the product's id of the event, the same if it is delivered again; the same again does nothing.
+        event_id: the product's id of the event, the same if it is delivered again; the same again does nothing.
     """
 
     prompt: str
     config: str = ""
     follows_thread: bool = False
     asks_which: bool = False
-    once: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class FollowUp:
     """
 
     prompt: str
-    once: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class RetryRun:
     """Ask the same again, as a new run."""
 
     run: str
-    once: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class PressButton:
     message: str
     choice: str = ""
     is_confirmed: bool = False
-    once: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class SubmitText:
     text: str = ""
     choice: str = ""
     fields: Mapping[str, str] = field(default_factory=dict[str, str])
-    once: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

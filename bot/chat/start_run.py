@@ -106,7 +106,7 @@ class AskAgain:
     """Ask the same as the run of a card, as a new run."""
 
     card: CardRecord
-    once: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ class _Wanted:
     is_asked: bool = False
     history: tuple[Exchange, ...] = ()
     authors: Authors | None = None
-    once: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,19 +217,19 @@ class RunStarter:
     ) -> "_Wanted | None":
         """What is to be run; None: it was said outside of a run's thread."""
         match request:
-            case StartRun(prompt=prompt, config=config, once=once):
+            case StartRun(prompt=prompt, config=config, event_id=event_id):
                 card = await self.card_of_thread(by, place) if request.follows_thread else None
                 if card is not None:
-                    return await self._follow_up(card, place, prompt, config, once=once)
-                return _Wanted(place=place, prompt=prompt, config=config, is_asked=True, once=once)
-            case FollowUp(prompt=prompt, once=once):
+                    return await self._follow_up(card, place, prompt, config, event_id=event_id)
+                return _Wanted(place=place, prompt=prompt, config=config, is_asked=True, event_id=event_id)
+            case FollowUp(prompt=prompt, event_id=event_id):
                 card = await self.card_of_thread(by, place)
-                return None if card is None else await self._follow_up(card, place, prompt, "", once=once)
+                return None if card is None else await self._follow_up(card, place, prompt, "", event_id=event_id)
             case RetryRun(run=run):
                 card = await find_card(self.log, self.store, by, place, run)
-                return await self._same_again(card, by, place, once=request.once)
+                return await self._same_again(card, by, place, event_id=request.event_id)
             case AskAgain(card=card):
-                return await self._same_again(card, by, place, once=request.once)
+                return await self._same_again(card, by, place, event_id=request.event_id)
             case _:
                 assert_never(request)
 
@@ -239,7 +239,7 @@ class RunStarter:
         return None if run is None else await self.store.card(run, by.tenant)
 
     async def _follow_up(
-        self, card: CardRecord, place: ChannelRef, prompt: str, config: str, *, once: str
+        self, card: CardRecord, place: ChannelRef, prompt: str, config: str, *, event_id: str
     ) -> "_Wanted":
         """A follow-up keeps the configuration, unless another is asked for."""
         state, authors = await self._state(card)
@@ -251,10 +251,10 @@ class RunStarter:
             is_asked=bool(config),
             history=(*state.request.history, earlier)[-MOST_EARLIER:],
             authors=authors,
-            once=once,
+            event_id=event_id,
         )
 
-    async def _same_again(self, card: CardRecord, by: Person, place: ChannelRef, *, once: str) -> "_Wanted":
+    async def _same_again(self, card: CardRecord, by: Person, place: ChannelRef, *, event_id: str) -> "_Wanted":
         """The same request as another run's, in the same conversation. Only its own requester may take it elsewhere."""
         state, authors = await self._state(card)
         request = state.request
@@ -269,7 +269,7 @@ class RunStarter:
             # What was found out in one place is not told in another one.
             history=() if moves and not is_elsewhere else request.history,
             authors=authors,
-            once=once,
+            event_id=event_id,
         )
 
     def _holds(self, name: str, place: ChannelRef, channel_settings: Mapping[tuple[str, str], ChatSetting]) -> bool:
@@ -369,7 +369,7 @@ class RunStarter:
         for _ in range(_MOST_NAMES):
             card = self._card(by, wanted.place)
             try:
-                admission = await self.store.admit(card, event=wanted.once, limits=limits)
+                admission = await self.store.admit(card, event=wanted.event_id, limits=limits)
             except ConflictError:
                 continue  # The name is taken.
             match admission:

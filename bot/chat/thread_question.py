@@ -33,7 +33,7 @@ async def question_of(starter: RunStarter, request: StartRun | FollowUp, by: Per
     state = await starter.coordinator.state(card.run, by.tenant)
     if not isinstance(state, AwaitingDecision):
         return None
-    now, event = starter.clock.now(), f"{PREFIX}{request.once or secrets.token_urlsafe(_BYTES)}"
+    now, event = starter.clock.now(), f"{PREFIX}{request.event_id or secrets.token_urlsafe(_BYTES)}"
     target = Target(run=card.run, digest=state.plan.digest)
     buttons = {
         action: _button(card, action, target, by, words=packed(request.prompt, by, place, event), at=now)
@@ -70,7 +70,7 @@ def as_new_run(known: ButtonRecord) -> StartRun:
     However often it is pressed, that is one.
     """
     words, _ = words_of(known)
-    return StartRun(prompt=words, follows_thread=True, once=f"answer:{known.id}")
+    return StartRun(prompt=words, follows_thread=True, event_id=f"answer:{known.id}")
 
 
 def _button(card: CardRecord, action: Action, target: Target, by: Person, *, words: str, at: datetime) -> ButtonRecord:

@@ -215,7 +215,7 @@ class CommandHandlers:
 
     def ask(self, interaction: AnyInteraction, prompt: str, config: str = "") -> Coroutine[Any, Any, None]:
         """Begin a run here, or say what this is."""
-        start = StartRun(prompt=prompt, config=config, once=str(interaction.id))
+        start = StartRun(prompt=prompt, config=config, event_id=str(interaction.id))
         return answer(interaction, start if prompt.strip() else ShowHelp(), self._chat_service)
 
     async def from_message(self, interaction: AnyInteraction, message: discord.Message) -> None:
@@ -309,7 +309,7 @@ class RunCommands(app_commands.Group):
     @app_commands.describe(run=localized("discord.cmd.run"))
     async def retry(self, interaction: AnyInteraction, run: Name) -> None:
         """Ask the same again."""
-        await self._answer(interaction, RetryRun(run=run, once=str(interaction.id)))
+        await self._answer(interaction, RetryRun(run=run, event_id=str(interaction.id)))
 
     def _answer(self, interaction: AnyInteraction, request: Request) -> Coroutine[Any, Any, None]:
         return answer(interaction, request, self._chat_service)

@@ -80,11 +80,11 @@ class Mentions:
             prompt, refused = await with_files(words, files_of_message(message))
             if refused:
                 return (sentence(" ".join([*refused, catalog.text("files.again")])),)
-            request = FollowUp(prompt=prompt, once=str(message.id))
+            request = FollowUp(prompt=prompt, event_id=str(message.id))
             reply = await self._chat_service().handle(request, by, place)
             if isinstance(reply, Private) and reply.ids is not None and reply.question:
                 # Only an answer to a click can be private: the question is asked where the words were said.
-                await self._platform.post(place, reply.card, reply.ids, once=reply.question)
+                await self._platform.post(place, reply.card, reply.ids, idempotency_key=reply.question)
                 await self._chat_service().question_shown(reply.question, place)
                 return ()
             return cards_of(reply)
@@ -326,11 +326,13 @@ def _request(
 ) -> PressButton | SubmitText:
     """What a click means. A modal, and the yes to a question, are about the message that the button was on."""
     message = what.message or (str(interaction.message.id) if interaction.message is not None else "")
-    once = str(interaction.id)
+    event_id = str(interaction.id)
     if what.control is Control.MODAL:
-        return SubmitText(button=what.id, message=message, text=text, choice=what.choice, fields=fields, once=once)
+        return SubmitText(
+            button=what.id, message=message, text=text, choice=what.choice, fields=fields, event_id=event_id
+        )
     is_confirmed = what.control is not Control.CONFIRM
-    return PressButton(button=what.id, message=message, choice=text, is_confirmed=is_confirmed, once=once)
+    return PressButton(button=what.id, message=message, choice=text, is_confirmed=is_confirmed, event_id=event_id)
 
 
 def _question(question: Confirmation) -> Card:

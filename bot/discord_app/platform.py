@@ -67,7 +67,7 @@ class DiscordPlatform:
 
     name: str = PLATFORM
     intervals = INTERVALS
-    posts_once = True
+    has_idempotent_posts = True
 
     def __init__(
         self, client: discord.Client, *, lists_members: bool = False, now: Callable[[], datetime] = utcnow
@@ -77,13 +77,13 @@ class DiscordPlatform:
         self.now = now
         self.lists_members = lists_members
 
-    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, idempotency_key: str = "") -> MessageRef:
         """Post a card. The same request sent again, because no answer came, makes no second message."""
-        return await self._send(place, render(card, ids), _nonce(once))
+        return await self._send(place, render(card, ids), _nonce(idempotency_key))
 
-    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> None:
+    async def find(self, place: ChannelRef, *, idempotency_key: str, at: datetime) -> None:
         """Not here: Discord itself finds what was just posted, and later tells nobody what was posted as what."""
-        del place, once, at
+        del place, idempotency_key, at
 
     async def find_text(self, place: ChannelRef, words: Sequence[str], *, at: datetime) -> MessageRef | None:
         """Read what was posted after that. Discord's clock and ours may differ a little."""
@@ -100,9 +100,9 @@ class DiscordPlatform:
         found = await self._try(place, read, tries=1)
         return MessageRef(place=place, message=found) if found else None
 
-    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, idempotency_key: str = "") -> MessageRef:
         """Post a card without buttons."""
-        return await self._send(place, render(card, None), _nonce(once))
+        return await self._send(place, render(card, None), _nonce(idempotency_key))
 
     async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
         """As a card is edited."""
@@ -210,7 +210,7 @@ class DiscordPlatform:
             most -= member is not None and not set(roles).isdisjoint(str(role) for role in member["roles"])
         return most
 
-    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+    async def notify_roles(self, place: ChannelRef, line: RichText, *, idempotency_key: str) -> None:
         """A message by words alone: mentions in embeds notify nobody. The role of everybody is not called."""
         numbers = {
             each.id for each in line if isinstance(each, Mention) and each.sort == "role" and each.id.isdecimal()
@@ -218,7 +218,7 @@ class DiscordPlatform:
         roles = [discord.Object(int(each)) for each in numbers - {guild_of(place.tenant)}]
         if not roles:
             return
-        channel, nonce = self._channel(place), _nonce(once)
+        channel, nonce = self._channel(place), _nonce(idempotency_key)
         words, _ = markup.line_text(line, markup.CONTENT)
         allowed = discord.AllowedMentions(everyone=False, users=False, roles=roles, replied_user=False)
         await self._try(place, lambda: channel.send(content=words, allowed_mentions=allowed, nonce=nonce))
@@ -427,6 +427,10 @@ def guild_of(tenant: str) -> str:
     return guild if platform == PLATFORM else ""
 
 
-def _nonce(once: str = "") -> str:
+def _nonce(idempotency_key: str = "") -> str:
     """The same for the same; without anything, one that never was."""
-    return hashlib.sha256(once.encode()).hexdigest()[: markup.NONCE] if once else secrets.token_hex(markup.NONCE // 2)
+    return (
+        hashlib.sha256(idempotency_key.encode()).hexdigest()[: markup.NONCE]
+        if idempotency_key
+        else secrets.token_hex(markup.NONCE // 2)
+    )

@@ -163,7 +163,7 @@ class SlackApp:
         with _without_bolts_own_environment():
             app = AsyncApp(
                 name="massgen-bot",
-                client=self.clients.steady(None),
+                client=self.clients.with_retries(None),
                 signing_secret=signing_secret,
                 authorize=Authorize(self.workspaces),  # type: ignore[arg-type]  # bolt's own class is missing in its type
                 oauth_flow=installed.flow(self.clients) if isinstance(installed, InstalledWorkspaces) else None,

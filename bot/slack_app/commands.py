@@ -42,7 +42,7 @@ _BAR = "|"
 CONFIG_OPTION = re.compile(r"(?:--|[\u2013\u2014])config[ =](\S+)\s+(\S.*)", re.DOTALL)
 
 
-def parse_command(text: str, once: str = "") -> Request | None:
+def parse_command(text: str, event_id: str = "") -> Request | None:
     """The request in a text; None if it names no run to cancel.
 
     A word with more behind it than one name begins a prompt.
@@ -63,11 +63,11 @@ def parse_command(text: str, once: str = "") -> Request | None:
         case "cancel", 2 if name:
             return CancelRun(run=name)
         case "retry", 2 if name:
-            return RetryRun(run=name, once=once)
+            return RetryRun(run=name, event_id=event_id)
         case _:
             named = CONFIG_OPTION.fullmatch(text.strip())
             prompt, config = (named[2], named[1]) if named else (text.strip(), "")
-            return StartRun(prompt=prompt, config=config, follows_thread=True, once=once)
+            return StartRun(prompt=prompt, config=config, follows_thread=True, event_id=event_id)
 
 
 def _grants(words: Sequence[str]) -> ListGrants | None:
@@ -159,7 +159,7 @@ class CommandHandlers:
 
     def slash(self, source: EventSource, text: str) -> Coroutine[Any, Any, None]:
         """A slash command. The bot need not be in the channel where it was typed."""
-        request = parse_command(readable(text), source.once)
+        request = parse_command(readable(text), source.event_id)
         return self.carry_out(source, request, self._usage(), is_heard=False)
 
     async def message(self, source: EventSource, said: Said) -> None:
@@ -167,11 +167,11 @@ class CommandHandlers:
 
         Orders are words alone; a file that agents can't have is said before they begin.
         """
-        request = parse_command(said.text, source.once)
+        request = parse_command(said.text, source.event_id)
         if isinstance(request, StartRun):
             request = replace(request, asks_which=True)
         if isinstance(request, ShowHelp) and said.files and not said.text:
-            request = StartRun(prompt="", follows_thread=True, once=source.once)
+            request = StartRun(prompt="", follows_thread=True, event_id=source.event_id)
         if isinstance(request, StartRun) and said.files:
             prompt, refused = await with_files(request.prompt, said.files)
             if refused:
@@ -193,7 +193,9 @@ class CommandHandlers:
         if refused:
             await self.replies.reply_text(below, " ".join(refused))
         request = StartRun(
-            prompt="\n".join([prompt, *(f"[{each}]" for each in refused)]), follows_thread=True, once=source.once
+            prompt="\n".join([prompt, *(f"[{each}]" for each in refused)]),
+            follows_thread=True,
+            event_id=source.event_id,
         )
         await self.carry_out(below, request, is_heard=False)
 

@@ -125,7 +125,7 @@ class People:
         Raises:
             MessageNotFound, MissingPermission, RateLimited: Slack does not tell.
         """
-        client = self.clients.steady(workspace.token)
+        client = self.clients.with_retries(workspace.token)
         with translated():
             try:
                 found = (await client.users_info(user=user, include_locale=True)).get("user")
@@ -156,7 +156,7 @@ class People:
         key = (workspace.tenant, user)
         try:
             with translated():
-                answer = await self.clients.steady(workspace.token).users_info(user=user, include_locale=True)
+                answer = await self.clients.with_retries(workspace.token).users_info(user=user, include_locale=True)
         except RateLimited as error:
             _log.warning("Slack tells nothing about a person now: %s", error)
             return None
@@ -180,7 +180,7 @@ class People:
         groups: dict[str, tuple[str, ...]] = {}
         try:
             with translated():
-                answer = await self.clients.steady(workspace.token).usergroups_list(
+                answer = await self.clients.with_retries(workspace.token).usergroups_list(
                     include_users=True, team_id=workspace.team or None
                 )
             groups = members_in(answer.get("usergroups"))

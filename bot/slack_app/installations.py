@@ -111,11 +111,11 @@ class Clients:
 
     address: str = SLACK_API
 
-    def once(self, token: str | None) -> AsyncWebClient:
+    def without_retries(self, token: str | None) -> AsyncWebClient:
         """For calls that have an effect each time: posting, opening, sharing."""
         return _Client(token=token, base_url=self.address, timeout=_TIMEOUT, retry_handlers=[])
 
-    def steady(self, token: str | None) -> AsyncWebClient:
+    def with_retries(self, token: str | None) -> AsyncWebClient:
         """For calls that may be sent again: reading, and making a message show what it shall show."""
         handlers = [
             AsyncConnectionErrorRetryHandler(max_retry_count=2),
@@ -141,7 +141,7 @@ async def workspace_of_token(clients: Clients, token: str) -> Workspace:
     Raises:
         SlackApiError: Slack does not take the token.
     """
-    answer = await clients.steady(token).auth_test()
+    answer = await clients.with_retries(token).auth_test()
     scopes = str(answer.headers.get("x-oauth-scopes", answer.headers.get("X-OAuth-Scopes", "")))
     return Workspace(
         enterprise=str(answer.get("enterprise_id") or ""),
@@ -389,7 +389,7 @@ class InstalledWorkspaces:
     def flow(self, clients: Clients) -> AsyncOAuthFlow:
         """The pages that install the app: each state is good once, for ten minutes, in its own browser."""
         return AsyncOAuthFlow(
-            client=clients.once(None),
+            client=clients.without_retries(None),
             logger=_log,
             settings=AsyncOAuthSettings(
                 client_id=self.client_id,
@@ -419,7 +419,7 @@ async def _make_tables(engine: AsyncEngine, *tables: sa.MetaData) -> None:
 
 
 def _rotator(client_id: str, client_secret: str, address: str) -> AsyncTokenRotator:
-    client = Clients(address).once(None)
+    client = Clients(address).without_retries(None)
     return AsyncTokenRotator(client_id=client_id, client_secret=client_secret, client=client)
 
 

@@ -256,7 +256,7 @@ class Clicks:
         source = click.source
         by = await self.people.somebody(source.workspace, source.user, source.called)
         request = PressButton(
-            button=click.button, message=source.message, choice=click.text, is_confirmed=True, once=source.once
+            button=click.button, message=source.message, choice=click.text, is_confirmed=True, event_id=source.event_id
         )
         reply = await self.chat_service.handle(request, by, source.place)
         match reply:
@@ -288,7 +288,7 @@ class Clicks:
             text=text,
             choice=opened.choice,
             fields=fields,
-            once=source.once,
+            event_id=source.event_id,
         )
         reply = await self.chat_service.handle(request, by, source.place)
         if isinstance(reply, Private) and source.view:
@@ -298,7 +298,7 @@ class Clicks:
 
     async def _update(self, source: EventSource, view: str, shown: Block) -> None:
         with translated():
-            await self.clients.steady(source.workspace.token).views_update(view_id=view, view=shown)
+            await self.clients.with_retries(source.workspace.token).views_update(view_id=view, view=shown)
 
     async def open_run(self, source: EventSource, run: str) -> None:
         """Everything about a run's plan, from a list: in a window, whose pages remember where it was opened."""
@@ -342,7 +342,7 @@ async def is_opened(clients: Clients, source: EventSource, view: Block) -> bool:
 
     A click that was sent again opens none; False: it came too late.
     """
-    client = clients.once(source.workspace.token)
+    client = clients.without_retries(source.workspace.token)
     try:
         if source.view:
             await client.views_push(trigger_id=source.trigger, view=view)
@@ -459,7 +459,7 @@ class ApproverPicker:
             return
         listed: Sequence[Mapping[str, object]] = ()
         with suppress(MissingPermission), translated():  # Without the scope for it there are people to pick from.
-            client, team = self.clients.steady(source.workspace.token), source.workspace.team
+            client, team = self.clients.with_retries(source.workspace.token), source.workspace.team
             listed = (await client.usergroups_list(team_id=team or None)).get("usergroups") or []
         opened = Opened(
             button="", channel=source.channel, thread=source.thread, message="", reply_address=source.reply_address

@@ -234,7 +234,7 @@ class Listeners:
             written = await self.chat_service.suggested_prompts(source.place)
             prompts = [{"title": one_line(each, _TITLE), "message": each} for each in written]
             with translated():
-                await self.clients.steady(source.workspace.token).assistant_threads_setSuggestedPrompts(
+                await self.clients.with_retries(source.workspace.token).assistant_threads_setSuggestedPrompts(
                     channel_id=source.place.channel, prompts=prompts or default_prompts()
                 )
         except (StorageError, MessageNotFound, MissingPermission, RateLimited, CardTooLarge) as error:
@@ -312,7 +312,7 @@ class Listeners:
 
     async def _publish(self, source: EventSource, card: Card, runs: Sequence[str] = ()) -> None:
         with translated():
-            client = self.clients.steady(source.workspace.token)
+            client = self.clients.with_retries(source.workspace.token)
             await client.views_publish(user_id=source.user, view=home_view(card, runs))
 
     @asynccontextmanager

@@ -18,7 +18,7 @@ class EventSource:
 
     Attributes:
         message: the message that they did it on or with.
-        once: what tells this from anything else that was done; the same if Slack sends it again.
+        event_id: what tells this from anything else that was done; the same if Slack sends it again.
         trigger: allows one view to be opened, within three seconds.
         reply_address: takes a few private answers.
         view: the window that it was done in, or that stays open below the one that was submitted.
@@ -31,7 +31,7 @@ class EventSource:
     channel: str = ""
     thread: str = ""
     message: str = ""
-    once: str = ""
+    event_id: str = ""
     trigger: str = ""
     reply_address: str = ""
     view: str = ""
@@ -136,7 +136,7 @@ def command_source(body: object, workspace: Workspace) -> EventSource:
         user=text_in(body, "user_id"),
         called=text_in(body, "user_name"),
         channel=text_in(body, "channel_id"),
-        once=f"slack:{text_in(body, 'trigger_id')}",
+        event_id=f"slack:{text_in(body, 'trigger_id')}",
         trigger=text_in(body, "trigger_id"),
         reply_address=text_in(body, "response_url"),
     )
@@ -156,7 +156,7 @@ def event_source(body: object, workspace: Workspace) -> EventSource:
         channel=channel,
         thread=_thread(text_in(event, "thread_ts"), message),
         message=message,
-        once=f"slack:{channel}:{message}" if message else f"slack:{text_in(body, 'event_id')}",
+        event_id=f"slack:{channel}:{message}" if message else f"slack:{text_in(body, 'event_id')}",
         is_edited=isinstance(inner(event, "edited"), Mapping),
     )
 
@@ -174,7 +174,7 @@ def interaction_source(body: object, workspace: Workspace) -> EventSource:
         channel=text_in(body, "channel", "id") or text_in(body, "container", "channel_id"),
         thread=_thread(thread, message),
         message=message,
-        once=f"slack:{view if text_in(body, 'type') == 'view_submission' else trigger}",
+        event_id=f"slack:{view if text_in(body, 'type') == 'view_submission' else trigger}",
         trigger=trigger,
         reply_address=text_in(body, "response_url"),
         view=_window(body),

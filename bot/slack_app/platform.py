@@ -59,12 +59,12 @@ _HISTORY_PAGE = 100
 _MOST_HISTORY_PAGES = 5
 
 
-def mark_of(once: str) -> dict[str, object]:
-    """What a message carries that was posted as `once`.
+def mark_of(idempotency_key: str) -> dict[str, object]:
+    """What a message carries that was posted with an idempotency key.
 
     https://docs.slack.dev/messaging/message-metadata
     """
-    return {"event_type": _KIND, "event_payload": {"card": hashlib.sha256(once.encode()).hexdigest()}}
+    return {"event_type": _KIND, "event_payload": {"card": hashlib.sha256(idempotency_key.encode()).hexdigest()}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Search:
     client: AsyncWebClient
     workspace: Workspace
     place: ChannelRef
-    once: str
+    idempotency_key: str
     at: datetime
 
     async def found(self) -> str | None:
@@ -115,7 +115,7 @@ class Search:
         author = ("bot_id", self.workspace.bot) if self.workspace.bot else ("user", self.workspace.bot_user)
         is_ours = bool(author[1]) and message.get(author[0]) == author[1]
         metadata: object = message.get("metadata")
-        return is_ours and isinstance(metadata, Mapping) and mark_of(self.once).items() <= metadata.items()
+        return is_ours and isinstance(metadata, Mapping) and mark_of(self.idempotency_key).items() <= metadata.items()
 
 
 _log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class SlackPlatform:
 
     name: str = "slack"
     intervals = INTERVALS
-    posts_once = False
+    has_idempotent_posts = False
 
     def __init__(self, workspaces: Workspaces, clients: Clients, people: People | None = None) -> None:
         """`people` are asked about those who approved.
@@ -149,10 +149,10 @@ class SlackPlatform:
         self._sessions: OrderedDict[str, str] = OrderedDict()
         self._links: OrderedDict[str, str] = OrderedDict()
 
-    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, idempotency_key: str = "") -> MessageRef:
         """Post a card; where it needs files, nobody can approve it before they are below it."""
         message = rendered(card, ids)
-        message_ref = await self._post(place, message, once)
+        message_ref = await self._post(place, message, idempotency_key)
         if message.needs_files:
             await self._complete(message_ref, card, ids)
         else:
@@ -167,7 +167,7 @@ class SlackPlatform:
         key = f"{place.tenant}\0{place.channel}\0{message_ref.message}"
         if key not in self._links:
             try:
-                client = self._clients.steady(await self._token(place))
+                client = self._clients.with_retries(await self._token(place))
                 with translated():
                     found = await client.chat_getPermalink(channel=place.channel, message_ts=message_ref.message)
             except (MessageNotFound, MissingPermission, RateLimited, CardTooLarge) as error:
@@ -181,7 +181,7 @@ class SlackPlatform:
     async def direct_channel(self, person: Person) -> ChannelRef:
         """What Slack has opened before is the same again."""
         place = ChannelRef(platform="slack", tenant=person.tenant, channel="")
-        client = self._clients.steady(await self._token(place))
+        client = self._clients.with_retries(await self._token(place))
         with translated():
             opened = await client.conversations_open(users=[person.id])
         return replace(place, channel=str((opened.get("channel") or {}).get("id")))
@@ -210,7 +210,7 @@ class SlackPlatform:
         return info.get("is_channel") is True and info.get("is_private") is False
 
     async def _told_of(self, tenant: str, channel: str) -> Mapping[str, object]:
-        client = self._clients.steady(await self._token(ChannelRef(platform="slack", tenant=tenant, channel="")))
+        client = self._clients.with_retries(await self._token(ChannelRef(platform="slack", tenant=tenant, channel="")))
         with translated():
             found: object = (await client.conversations_info(channel=channel)).get("channel")
         return found if isinstance(found, Mapping) else {}
@@ -219,7 +219,7 @@ class SlackPlatform:
         """The members of a group, if they are few."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         with translated():
-            answer = await self._clients.steady(workspace.token).usergroups_list(include_users=True)
+            answer = await self._clients.with_retries(workspace.token).usergroups_list(include_users=True)
         members = [user for user, groups in members_in(answer.get("usergroups") or []).items() if role in groups]
         return members if len(members) <= most else ()
 
@@ -234,12 +234,14 @@ class SlackPlatform:
             raise MissingPermission(catalog.text("slack.refused.token", code="not_installed"))
         return await self._people.read_anew(workspace, person.id)
 
-    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
+    async def find(self, place: ChannelRef, *, idempotency_key: str, at: datetime) -> MessageRef | None:
         """Look for the mark where it would be, if the bot may read there."""
         workspace = await self._workspace(place)
-        client = self._clients.steady(workspace.token)
+        client = self._clients.with_retries(workspace.token)
         with translated():
-            found = await Search(client=client, workspace=workspace, place=place, once=once, at=at).found()
+            found = await Search(
+                client=client, workspace=workspace, place=place, idempotency_key=idempotency_key, at=at
+            ).found()
         return MessageRef(place=place, message=found) if found else None
 
     async def _complete(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
@@ -249,7 +251,7 @@ class SlackPlatform:
         except MissingPermission as error:
             _log.warning("a card can't be completed: %s", error)
         except RateLimited:
-            client = self._clients.steady(await self._token(message_ref.place))
+            client = self._clients.with_retries(await self._token(message_ref.place))
             with translated():
                 await client.chat_delete(channel=message_ref.place.channel, ts=message_ref.message)
             raise
@@ -263,7 +265,7 @@ class SlackPlatform:
         await self._show_session(message_ref, card)
 
     async def _update(self, message_ref: MessageRef, message: Rendered) -> None:
-        client = self._clients.steady(await self._token(message_ref.place))
+        client = self._clients.with_retries(await self._token(message_ref.place))
 
         async def update(message: Rendered) -> None:
             with translated():
@@ -293,10 +295,10 @@ class SlackPlatform:
         """A message that is no card of a run: it gives no thread a Stop button, and no files."""
         await self._update(message_ref, rendered(card))
 
-    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, idempotency_key: str = "") -> MessageRef:
         """Post a card without buttons."""
         message = rendered(card)
-        message_ref = await self._post(place, message, once)
+        message_ref = await self._post(place, message, idempotency_key)
         if message.needs_files:
             await self._attach(message_ref, card)
         return message_ref
@@ -309,7 +311,7 @@ class SlackPlatform:
     async def ids_of(self, tenant: str, kind: Kind, name: str) -> Sequence[str]:
         """The groups of that handle, or the members with that name: several may have one display name."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
-        client, wanted = self._clients.steady(workspace.token), name.removeprefix("@")
+        client, wanted = self._clients.with_retries(workspace.token), name.removeprefix("@")
         with translated():
             if kind == "role":
                 groups = (await client.usergroups_list(team_id=workspace.team or None)).get("usergroups") or []
@@ -319,7 +321,7 @@ class SlackPlatform:
     async def name_of(self, tenant: str, kind: Kind, number: str) -> str | None:
         """The handle of a group, or what an open account is called; None: there is no such one here."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
-        client = self._clients.steady(workspace.token)
+        client = self._clients.with_retries(workspace.token)
         with translated():
             if kind == "role":
                 groups = (await client.usergroups_list(team_id=workspace.team or None)).get("usergroups") or []
@@ -341,14 +343,16 @@ class SlackPlatform:
         """
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         with translated():
-            return await _owners(self._clients.steady(workspace.token), workspace.team)
+            return await _owners(self._clients.with_retries(workspace.token), workspace.team)
 
     async def why_roles_hidden(self, tenant: str, roles: Sequence[str]) -> str:
         """That a scope is missing, that the workspace's plan has no groups, or that one of these is none any more."""
         try:
             workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
             with translated():
-                answer = await self._clients.steady(workspace.token).usergroups_list(team_id=workspace.team or None)
+                answer = await self._clients.with_retries(workspace.token).usergroups_list(
+                    team_id=workspace.team or None
+                )
         except MissingPermission as error:
             return str(error)
         except (MessageNotFound, RateLimited) as error:
@@ -362,26 +366,26 @@ class SlackPlatform:
         """Whether an account is an app's, a workflow's or Slack's own."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         with translated():
-            user = (await self._clients.steady(workspace.token).users_info(user=number)).get("user")
+            user = (await self._clients.with_retries(workspace.token).users_info(user=number)).get("user")
         return is_bot_account(user)
 
     async def others_in(self, tenant: str, roles: Sequence[str], besides: Sequence[str]) -> int | None:
         """The members of these groups: of one that is gone, or disabled, there are none, and Slack does not list it."""
         workspace = await self._workspace(ChannelRef(platform="slack", tenant=tenant, channel=""))
         with translated():
-            answer = await self._clients.steady(workspace.token).usergroups_list(
+            answer = await self._clients.with_retries(workspace.token).usergroups_list(
                 include_users=True, team_id=workspace.team or None
             )
         of = members_in(answer.get("usergroups") or [])
         return sum(not set(roles).isdisjoint(groups) for user, groups in of.items() if user not in besides)
 
-    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+    async def notify_roles(self, place: ChannelRef, line: RichText, *, idempotency_key: str) -> None:
         """A new message notifies whom its blocks link to; its text links to nobody."""
         block = prose((line,))
         roles = [each for each in line if isinstance(each, Mention) and each.sort == "role"]
         if block is not None and any(GROUP_ID.fullmatch(each.id) for each in roles):
             words = "".join(getattr(each, "text", "") or getattr(each, "name", "") for each in line)
-            await self._post(place, Rendered(text=escaped(words.strip()), blocks=[block]), once)
+            await self._post(place, Rendered(text=escaped(words.strip()), blocks=[block]), idempotency_key)
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> bool:
         """Tell one person by direct message; where that can't be, in the channel for their eyes, or not at all.
@@ -389,7 +393,7 @@ class SlackPlatform:
         What Slack shows for one pair of eyes is gone when they come back: it is for people who just did something.
         """
         message = rendered(card)
-        client = self._clients.once(await self._token(place))
+        client = self._clients.without_retries(await self._token(place))
         try:
             with translated():
                 await self._direct(client, person, place, message)
@@ -419,12 +423,12 @@ class SlackPlatform:
             return False
         return True
 
-    async def _post(self, place: ChannelRef, message: Rendered, once: str = "") -> MessageRef:
-        client = self._clients.once(await self._token(place))
+    async def _post(self, place: ChannelRef, message: Rendered, idempotency_key: str = "") -> MessageRef:
+        client = self._clients.without_retries(await self._token(place))
 
         async def post(message: Rendered) -> str:
             with translated():
-                return await _send(client, place.channel, place.thread, message, once)
+                return await _send(client, place.channel, place.thread, message, idempotency_key)
 
         return MessageRef(place=place, message=await _with_links_or_without(post, message))
 
@@ -447,7 +451,7 @@ class SlackPlatform:
         if self._sessions.get(key) == status:
             return
         try:
-            await self._clients.steady(workspace.token).agents_sessions_setStatus(
+            await self._clients.with_retries(workspace.token).agents_sessions_setStatus(
                 channel_id=message_ref.place.channel,
                 thread_ts=message_ref.place.thread or message_ref.message,
                 status=status,
@@ -467,7 +471,7 @@ class SlackPlatform:
 
         What only takes time raises RateLimited; the rest is a reason to show.
         """
-        client = self._clients.once(await self._token(message_ref.place))
+        client = self._clients.without_retries(await self._token(message_ref.place))
         pause = 0.0
         for _ in range(_UPLOAD_TRIES):
             await asyncio.sleep(pause)
@@ -550,7 +554,7 @@ async def _with_links_or_without(send: Callable[[Rendered], Awaitable[_Sent]], m
         return await send(plain)
 
 
-async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rendered, once: str = "") -> str:
+async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rendered, idempotency_key: str = "") -> str:
     sent = await client.chat_postMessage(
         channel=channel,
         thread_ts=thread or None,
@@ -560,7 +564,7 @@ async def _send(client: AsyncWebClient, channel: str, thread: str, message: Rend
         link_names=False,
         unfurl_links=False,
         unfurl_media=False,
-        metadata=mark_of(once) if once else None,
+        metadata=mark_of(idempotency_key) if idempotency_key else None,
     )
     return str(sent["ts"])
 

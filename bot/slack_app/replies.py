@@ -98,7 +98,7 @@ class Replies:
 
     async def beside(self, source: EventSource, message: Rendered) -> bool:
         """In the channel or thread, for one person. What keeps it from them is raised."""
-        await self.clients.once(source.workspace.token).chat_postEphemeral(
+        await self.clients.without_retries(source.workspace.token).chat_postEphemeral(
             channel=source.channel,
             user=source.user,
             thread_ts=source.thread or None,

@@ -199,7 +199,7 @@ async def _mode(settings: SlackSettings, clients: Clients) -> Checkup:
     if not isinstance(settings.mode, SocketMode):
         return Checkup(is_well=True, text=catalog.text("slack.doctor.http", port=settings.mode.port))
     try:
-        answer = await clients.steady(None).apps_connections_open(app_token=settings.mode.app_token)
+        answer = await clients.with_retries(None).apps_connections_open(app_token=settings.mode.app_token)
     except SlackApiError as error:
         return Checkup(is_well=False, text=catalog.text("slack.doctor.app_token", code=code_of(error) or "-"))
     except FAULTS:
@@ -216,7 +216,7 @@ async def clock_checkups(clients: Clients, token: str, now: datetime) -> list[Ch
     https://docs.slack.dev/authentication/verifying-requests-from-slack
     """
     try:
-        answer = await clients.steady(token).auth_test()
+        answer = await clients.with_retries(token).auth_test()
         apart = abs(now - parsedate_to_datetime(answer.headers.get("Date", "")))
     except (*FAULTS, ValueError):
         return []
@@ -229,7 +229,7 @@ async def clock_checkups(clients: Clients, token: str, now: datetime) -> list[Ch
 async def _channels(workspace: Workspace, clients: Clients) -> Checkup:
     """Where it was invited to; not seeing that is no fault."""
     try:
-        answer = await clients.steady(workspace.token).users_conversations(
+        answer = await clients.with_retries(workspace.token).users_conversations(
             types="public_channel", exclude_archived=True, limit=200
         )
     except SlackApiError as error:

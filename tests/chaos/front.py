@@ -37,14 +37,14 @@ class FolderChat(LinePlatform):
         self._folder = folder
 
     @override
-    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
-        message = MessageRef(place=place, message=hashlib.sha256(once.encode()).hexdigest()[:12])
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, idempotency_key: str = "") -> MessageRef:
+        message = MessageRef(place=place, message=hashlib.sha256(idempotency_key.encode()).hexdigest()[:12])
         await self._write(message, card, ids)
         return message
 
     @override
-    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
-        message = MessageRef(place=place, message=hashlib.sha256(once.encode()).hexdigest()[:12])
+    async def find(self, place: ChannelRef, *, idempotency_key: str, at: datetime) -> MessageRef | None:
+        message = MessageRef(place=place, message=hashlib.sha256(idempotency_key.encode()).hexdigest()[:12])
         return message if await asyncio.to_thread(self._file(message).exists) else None
 
     @override
@@ -70,7 +70,7 @@ async def _answer(chat_service: ChatService, platform: FolderChat, event: Path) 
     """One delivery, which stays if it could not be answered."""
     said: dict[str, str] = json.loads(await asyncio.to_thread(event.read_text, encoding="utf-8"))
     with suppress(CoordinationError):
-        await chat_service.handle(request_in(said["line"], said["once"]), platform.person(said["who"]), CHANNEL)
+        await chat_service.handle(request_in(said["line"], said["event_id"]), platform.person(said["who"]), CHANNEL)
         await asyncio.to_thread(event.unlink)
 
 

@@ -58,12 +58,12 @@ class Fronts:
             with process:
                 process.kill()
 
-    def deliver(self, who: str, line: str, once: str) -> None:
+    def deliver(self, who: str, line: str, event_id: str) -> None:
         """One event, to both and twice to each, under one id."""
         for name in (*NAMES, *NAMES):
             self.count += 1
             event = self.chat / f"event-{self.count}"
-            event.write_text(json.dumps({"who": who, "line": line, "once": once}), encoding="utf-8")
+            event.write_text(json.dumps({"who": who, "line": line, "event_id": event_id}), encoding="utf-8")
             event.rename(self.chat / name / f"{self.count:06}")
 
     def cards(self, prompt: str) -> list[tuple[str, str, str]]:

@@ -110,9 +110,9 @@ class SmallChatService:
         match request:
             case PressButton() | SubmitText():
                 return await self._pressed(request, actor, place)
-            case StartRun(once=once) | RetryRun(once=once):
-                is_repeated = once in self.seen
-                await self._do(request, actor, once)
+            case StartRun(event_id=event_id) | RetryRun(event_id=event_id):
+                is_repeated = event_id in self.seen
+                await self._do(request, actor, event_id)
                 return Started("7Q4K", is_repeated=is_repeated)
             case ShowPlan():
                 return Pages("7Q4K", self.pages)
@@ -142,12 +142,12 @@ class SmallChatService:
                 return Pages(issued.run, self.pages)
         if any(isinstance(each, PressButton | SubmitText) for each in self.done):
             return Private(note("It was decided already."))
-        await self._do(request, actor, request.once)
+        await self._do(request, actor, request.event_id)
         return Nothing()
 
-    async def _do(self, request: Request, actor: Person, once: str) -> None:
-        if once not in self.seen:
-            self.seen.add(once)
+    async def _do(self, request: Request, actor: Person, event_id: str) -> None:
+        if event_id not in self.seen:
+            self.seen.add(event_id)
             self.done.append(request)
             await self._tell()
 

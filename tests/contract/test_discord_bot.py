@@ -93,7 +93,7 @@ async def test_a_request_is_acknowledged_in_private_and_reaches_the_chat_service
     assert await acknowledged(server, used) == 5
     assert "7Q4K" in await told(server, used)
     assert all(message.is_private for message in used.private)
-    assert chat_service.done == [StartRun(prompt="Tell everyone", config="ops", once=used.id)]
+    assert chat_service.done == [StartRun(prompt="Tell everyone", config="ops", event_id=used.id)]
     assert chat_service.places == [here(server)]
 
 
@@ -205,7 +205,7 @@ async def test_a_run_is_asked_for_again(
 ) -> None:
     used = await rita.types("massgen-runs retry", run="7Q4K")
     await told(server, used)
-    assert chat_service.done == [RetryRun(run="7Q4K", once=used.id)]
+    assert chat_service.done == [RetryRun(run="7Q4K", event_id=used.id)]
 
 
 async def test_a_command_of_another_version_says_who_must_do_what(server: DiscordServer, rita: Someone) -> None:
@@ -264,7 +264,7 @@ async def test_a_click_is_taken_to_the_chat_service_with_its_message(
     assert used.kind == 6
     assert used.private == []
     approve = desk_id(chat_service, Action.APPROVE)
-    press = PressButton(button=approve, message=message.id, is_confirmed=True, once=used.id)
+    press = PressButton(button=approve, message=message.id, is_confirmed=True, event_id=used.id)
     assert chat_service.done == [press]
     assert chat_service.places[-1] == here(server)
 
@@ -481,7 +481,7 @@ async def test_a_mention_in_a_runs_thread_goes_on_with_the_conversation(
     await rita.writes("elsewhere", mentions_bot=True)
     said = await rita.writes("and take the old one down", place.thread, mentions_bot=True)
     await server.until(lambda: chat_service.done)
-    assert chat_service.done == [FollowUp(prompt="and take the old one down", once=said.id)]
+    assert chat_service.done == [FollowUp(prompt="and take the old one down", event_id=said.id)]
     assert chat_service.places == [here(server, thread=place.thread)]
     assert message.id != place.thread
 

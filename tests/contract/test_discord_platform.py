@@ -123,8 +123,8 @@ async def test_a_thread_is_opened_once_and_named(server: DiscordServer, platform
     first = await platform.open_thread(message_ref, "a title " * 30)
     again = await platform.open_thread(message_ref, "another")
     assert first == again == here(server, thread=message_ref.message)
-    said = await platform.post_text(first, note("voted"), once="7Q4K:story:0")
-    assert await platform.post_text(first, note("voted"), once="7Q4K:story:0") == said
+    said = await platform.post_text(first, note("voted"), idempotency_key="7Q4K:story:0")
+    assert await platform.post_text(first, note("voted"), idempotency_key="7Q4K:story:0") == said
     assert server.messages[said.message].channel == message_ref.message
     await platform.edit_text(said, note("approved"))
     assert "approved" in server.messages[said.message].text
@@ -141,12 +141,12 @@ async def test_a_call_notifies_the_roles_that_it_names_and_nobody_else_and_stand
         StyledText(" @here: a plan is waiting"),
     )
     server.faults.append(Fault("POST", "/messages$"))
-    await platform.call(here(server), line, once="7Q4K:9f3a")
+    await platform.notify_roles(here(server), line, idempotency_key="7Q4K:9f3a")
     (message,) = server.in_channel()
     assert message.payload["content"].startswith("<@&77>")
     assert message.payload["allowed_mentions"] == {"parse": [], "roles": [77]}
     for nobody in (Mention(guild, "everyone", "role", is_linked=True), Mention("ops", "ops", "role", is_linked=True)):
-        await platform.call(here(server), (nobody, StyledText(": a plan is waiting")), once="8")
+        await platform.notify_roles(here(server), (nobody, StyledText(": a plan is waiting")), idempotency_key="8")
     assert server.in_channel() == [message]
 
 

@@ -38,11 +38,13 @@ def a_card() -> Card:
     return note("A plan.")
 
 
-async def lost(server: SlackServer, platform: SlackPlatform, place: ChannelRef = PLACE, once: str = ONCE) -> Message:
+async def lost(
+    server: SlackServer, platform: SlackPlatform, place: ChannelRef = PLACE, idempotency_key: str = ONCE
+) -> Message:
     """A card that was posted and whose answer was not heard."""
     server.faults.append(Fault(method="chat.postMessage", status=500, is_done_first=True))
     with pytest.raises(RateLimited):
-        await platform.post(place, a_card(), IssuedIds(SmallChatService(), "7Q4K"), once=once)
+        await platform.post(place, a_card(), IssuedIds(SmallChatService(), "7Q4K"), idempotency_key=idempotency_key)
     return list(server.messages.values())[-1]
 
 
@@ -54,9 +56,11 @@ def others(server: SlackServer, count: int) -> None:
 
 
 async def find(
-    platform: SlackPlatform, place: ChannelRef = PLACE, once: str = ONCE, minutes: float = 0
+    platform: SlackPlatform, place: ChannelRef = PLACE, idempotency_key: str = ONCE, minutes: float = 0
 ) -> MessageRef | None:
-    return await platform.find(place, once=once, at=SystemClock().now() + timedelta(minutes=minutes))
+    return await platform.find(
+        place, idempotency_key=idempotency_key, at=SystemClock().now() + timedelta(minutes=minutes)
+    )
 
 
 @pytest.mark.parametrize("place", [PLACE, IN_THREAD, replace(PLACE, channel="D1"), replace(IN_THREAD, channel="D1")])
@@ -77,10 +81,10 @@ async def test_what_was_posted_as_something_else_or_long_before_or_after_is_not_
 ) -> None:
     message = await lost(server, platform)
     await platform.post_text(PLACE, a_card())
-    told = await platform.post_text(PLACE, a_card(), once="7Q4K:story:0")
-    assert await find(platform, once="7Q4K:story:0") == told
+    told = await platform.post_text(PLACE, a_card(), idempotency_key="7Q4K:story:0")
+    assert await find(platform, idempotency_key="7Q4K:story:0") == told
     await lost(server, platform, IN_THREAD, "7Q4K:2")
-    assert await find(platform, once="7Q4K:2") is None
+    assert await find(platform, idempotency_key="7Q4K:2") is None
     assert await find(platform, IN_THREAD) is None
     assert await find(platform, minutes=10) is None
     assert await find(platform, minutes=-10) is None
@@ -114,7 +118,7 @@ async def test_an_installation_that_knows_only_its_user_goes_by_that_and_one_tha
 
 async def test_a_mark_tells_nothing_of_the_run(server: SlackServer, platform: SlackPlatform) -> None:
     message = await lost(server, platform)
-    other = await lost(server, platform, once="7Q4K:2")
+    other = await lost(server, platform, idempotency_key="7Q4K:2")
     assert message.metadata["event_type"] == "massgen_card"
     assert "7Q4K" not in json.dumps(message.metadata)
     assert message.metadata != other.metadata
@@ -125,7 +129,7 @@ async def test_what_is_no_card_of_a_run_has_no_mark_and_a_post_that_is_answered_
 ) -> None:
     await platform.post_text(PLACE, a_card())
     assert [each.metadata for each in server.messages.values()] == [{}]
-    await platform.post(PLACE, a_card(), IssuedIds(SmallChatService(), "7Q4K"), once=ONCE)
+    await platform.post(PLACE, a_card(), IssuedIds(SmallChatService(), "7Q4K"), idempotency_key=ONCE)
     assert [name for name, _ in server.calls] == ["chat.postMessage"] * 2
 
 

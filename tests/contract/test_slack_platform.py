@@ -96,13 +96,13 @@ async def test_a_call_links_the_groups_that_it_names_in_a_new_message(
     server: SlackServer, platform: SlackPlatform
 ) -> None:
     line = (Mention("S0123456789", "ops", "role", is_linked=True), StyledText(": a plan is waiting"))
-    await platform.call(replace(PLACE, thread="1.1"), line, once="7Q4K:9f3a")
+    await platform.notify_roles(replace(PLACE, thread="1.1"), line, idempotency_key="7Q4K:9f3a")
     (message,) = server.messages.values()
     assert message.thread == "1.1"
     assert '"usergroup_id": "S0123456789"' in message.text
     assert message.now["text"] == "ops: a plan is waiting"
-    await platform.call(
-        PLACE, (Mention("ops", "ops", "role", is_linked=True), StyledText(": a plan is waiting")), once="8"
+    await platform.notify_roles(
+        PLACE, (Mention("ops", "ops", "role", is_linked=True), StyledText(": a plan is waiting")), idempotency_key="8"
     )
     assert len(server.messages) == 1
 

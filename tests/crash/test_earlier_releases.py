@@ -80,11 +80,11 @@ class Successor:
         """Alice presses a button that she sees on a card, and a second time if she is asked."""
         self.count += 1
         press = PressButton(
-            button=button_in(card, label), message=card.split(maxsplit=1)[0], once=f"press {self.count}"
+            button=button_in(card, label), message=card.split(maxsplit=1)[0], event_id=f"press {self.count}"
         )
         alice = self.hall.person("alice")
         if isinstance(await self.chat_service.handle(press, alice, CHANNEL), AskToConfirm):
-            again = replace(press, is_confirmed=True, once=f"{press.once}, yes")
+            again = replace(press, is_confirmed=True, event_id=f"{press.event_id}, yes")
             await self.chat_service.handle(again, alice, CHANNEL)
 
     async def shows(self, message: str, words: str) -> str:

@@ -65,19 +65,19 @@ class LinePlatform:
 
     members: Mapping[str, Sequence[str]]
     name: str = "line"
-    posts_once: bool = True
+    has_idempotent_posts: bool = True
     intervals: SyncIntervals = SyncIntervals(edit=0.05, timeline=0.05)  # noqa: RUF009 - it is frozen
     _posted: dict[str, str] = field(default_factory=dict[str, str])
     _writers: dict[str, asyncio.StreamWriter] = field(default_factory=dict[str, asyncio.StreamWriter])
 
-    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
-        number = self._posted.setdefault(once, f"m{len(self._posted) + 1}")
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, idempotency_key: str = "") -> MessageRef:
+        number = self._posted.setdefault(idempotency_key, f"m{len(self._posted) + 1}")
         posted = MessageRef(place=place, message=number)
         await self.edit(posted, card, ids)
         return posted
 
-    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
-        number = self._posted.get(once)
+    async def find(self, place: ChannelRef, *, idempotency_key: str, at: datetime) -> MessageRef | None:
+        number = self._posted.get(idempotency_key)
         return None if number is None else MessageRef(place=place, message=number)
 
     async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
@@ -89,14 +89,14 @@ class LinePlatform:
     async def open_thread(self, message_ref: MessageRef, title: str) -> ChannelRef:
         raise MessageNotFound("there are no threads here")
 
-    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, idempotency_key: str = "") -> MessageRef:
         await self._tell_all(f"note {rendered(card)}")
         return MessageRef(place=place, message="note")
 
     async def edit_text(self, message_ref: MessageRef, card: Card) -> None:
         await self._tell_all(f"{message_ref.message} {rendered(card)}")
 
-    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
+    async def notify_roles(self, place: ChannelRef, line: RichText, *, idempotency_key: str) -> None:
         """Everybody reads every line here."""
 
     async def notify_user(self, person: Person, place: ChannelRef, card: Card) -> bool:
@@ -137,21 +137,21 @@ async def read_line(reader: asyncio.StreamReader) -> str:
         return ""
 
 
-def request_in(line: str, once: str) -> Request:
+def request_in(line: str, event_id: str) -> Request:
     """What a line asks for. Of a button it also names the message that it was seen on."""
     word, _, rest = line.partition(" ")
     button, message, words = [*rest.split(" ", 2), "", "", ""][:3]
     match word:
         case "ask":
-            return StartRun(prompt=rest, once=once)
+            return StartRun(prompt=rest, event_id=event_id)
         case "runs":
             return ListRuns()
         case "cancel":
             return CancelRun(run=rest)
         case "press" | "yes":
-            return PressButton(button=button, message=message, is_confirmed=word == "yes", once=once)
+            return PressButton(button=button, message=message, is_confirmed=word == "yes", event_id=event_id)
         case "write":
-            return SubmitText(button=button, message=message, text=words, once=once)
+            return SubmitText(button=button, message=message, text=words, event_id=event_id)
         case _:
             return ShowHelp()
 

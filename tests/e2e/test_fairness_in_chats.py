@@ -110,14 +110,16 @@ class Harness:
     board: SlowBoard
 
     async def asks(self, prompt: str, tenant: str) -> None:
-        request = StartRun(prompt=prompt, once=prompt)
+        request = StartRun(prompt=prompt, event_id=prompt)
         rita = replace(self.platform.person("rita"), tenant=tenant)
         await self.chat_service.handle(request, rita, replace(CHANNEL, tenant=tenant))
 
     async def approves(self, prompt: str, tenant: str) -> None:
         found = re.search(r"<Approve 1 call=([\w-]{22})>", self.card(prompt))
         assert found is not None
-        press = PressButton(button=found[1], message=self.card(prompt).split(maxsplit=1)[0], once=f"yes to {prompt}")
+        press = PressButton(
+            button=found[1], message=self.card(prompt).split(maxsplit=1)[0], event_id=f"yes to {prompt}"
+        )
         alice = replace(self.platform.person("alice"), tenant=tenant)
         await self.chat_service.handle(press, alice, replace(CHANNEL, tenant=tenant))
 

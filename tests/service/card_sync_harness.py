@@ -75,26 +75,26 @@ class FakePlatform:
     always: Callable[[str, Card], Exception | None] = lambda kind, card: None
     hold: asyncio.Event | None = None
     posts: int = 0
-    posts_once: bool = False
+    has_idempotent_posts: bool = False
     finds: bool = False
     sought: list[datetime] = field(default_factory=list[datetime])
     by_name: dict[str, str] = field(default_factory=dict[str, str])
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, idempotency_key: str = "") -> MessageRef:
         fault = await self._begin("post", card)
-        if self.posts_once and once in self.by_name:
-            return MessageRef(place=place, message=self.by_name[once])
+        if self.has_idempotent_posts and idempotency_key in self.by_name:
+            return MessageRef(place=place, message=self.by_name[idempotency_key])
         self.posts += 1
-        name = self.by_name[once] = f"m{self.posts}"
+        name = self.by_name[idempotency_key] = f"m{self.posts}"
         self.messages[name] = Message(place=place, card=card, ids=_issued(card, ids))
         await self._end(fault)
         return MessageRef(place=place, message=name)
 
-    async def find(self, place: ChannelRef, *, once: str, at: datetime) -> MessageRef | None:
+    async def find(self, place: ChannelRef, *, idempotency_key: str, at: datetime) -> MessageRef | None:
         await self._end(await self._begin("find", None))
         self.sought.append(at)
-        name = self.by_name.get(once, "") if self.finds else ""
+        name = self.by_name.get(idempotency_key, "") if self.finds else ""
         is_said = name.startswith("s") and self.said[int(name[1:]) - 1][0] == place
         is_there = is_said or (name in self.messages and self.messages[name].place == place)
         return MessageRef(place=place, message=name) if is_there else None
@@ -122,14 +122,14 @@ class FakePlatform:
         await self._end(fault)
         return replace(message_ref.place, thread=message_ref.place.thread or message_ref.message)
 
-    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, idempotency_key: str = "") -> MessageRef:
         fault = await self._begin("say", card)
-        if self.posts_once and once in self.by_name:
-            return MessageRef(place=place, message=self.by_name[once])
+        if self.has_idempotent_posts and idempotency_key in self.by_name:
+            return MessageRef(place=place, message=self.by_name[idempotency_key])
         self.said.append((place, card))
         name = f"s{len(self.said)}"
-        if once:
-            self.by_name[once] = name
+        if idempotency_key:
+            self.by_name[idempotency_key] = name
         await self._end(fault)
         return MessageRef(place=place, message=name)
 
@@ -140,8 +140,8 @@ class FakePlatform:
         self.said[int(message_ref.message[1:]) - 1] = (message_ref.place, card)
         await self._end(fault)
 
-    async def call(self, place: ChannelRef, line: RichText, *, once: str) -> None:
-        fault = await self._begin("call", None)
+    async def notify_roles(self, place: ChannelRef, line: RichText, *, idempotency_key: str) -> None:
+        fault = await self._begin("notify_roles", None)
         self.called.append((place, line))
         await self._end(fault)
 

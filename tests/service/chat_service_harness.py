@@ -268,13 +268,13 @@ class ChatServiceHarness:
         place: ChannelRef = GENERAL,
         message: str = "m-1",
         text: str = "",
-        once: str = "",
+        event_id: str = "",
     ) -> Answer:
         """Somebody clicks, says yes to what is asked once more, and writes what they are asked to."""
-        press = PressButton(button=button, message=message, choice=text, is_confirmed=True, once=once)
+        press = PressButton(button=button, message=message, choice=text, is_confirmed=True, event_id=event_id)
         answer = await self.say(press, by, place)
         if isinstance(answer.reply, AskForText):
-            return await self.say(SubmitText(button=button, message=message, text=text, once=once), by, place)
+            return await self.say(SubmitText(button=button, message=message, text=text, event_id=event_id), by, place)
         return answer
 
     async def allow(self, by: Person, menu: str, number: str, **fields: str) -> Answer:
@@ -301,21 +301,21 @@ class ChatServiceHarness:
             return Answer(Private(error_card(error)))
 
     async def start_run(
-        self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", once: str = ""
+        self, by: Person, place: ChannelRef, prompt: str, *, config: str = "", thread_of: str = "", event_id: str = ""
     ) -> Answer:
         """Somebody asks; in the thread that tells the story of another run, if one is named."""
         if thread_of:
             story = f"t-{thread_of}"
             self.store.cards[thread_of] = replace(await self.card(thread_of), story=story)
             place = replace(place, thread=story)
-        start = StartRun(prompt=prompt, config=config, follows_thread=bool(thread_of), once=once)
+        start = StartRun(prompt=prompt, config=config, follows_thread=bool(thread_of), event_id=event_id)
         return await self.say(start, by, place)
 
     async def cancel(self, by: Person, place: ChannelRef, run: str) -> Answer:
         return await self.say(CancelRun(run=run), by, place)
 
-    async def retry(self, by: Person, place: ChannelRef, run: str, *, once: str = "") -> Answer:
-        return await self.say(RetryRun(run=run, once=once), by, place)
+    async def retry(self, by: Person, place: ChannelRef, run: str, *, event_id: str = "") -> Answer:
+        return await self.say(RetryRun(run=run, event_id=event_id), by, place)
 
     async def show(self, by: Person, place: ChannelRef, run: str) -> Answer:
         return await self.say(ShowRun(run=run), by, place)

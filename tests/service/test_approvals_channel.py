@@ -45,10 +45,10 @@ class ChannelPlatform(FakePlatform):
         return channel in self.public
 
     @override
-    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, idempotency_key: str = "") -> MessageRef:
         if place.channel == APPROVALS and self.crowded:
             raise self.crowded.pop(0)
-        return await super().post(place, card, ids, once=once)
+        return await super().post(place, card, ids, idempotency_key=idempotency_key)
 
     @property
     def own_alerts(self) -> list[str]:
@@ -292,10 +292,10 @@ class ClosedPlatform(ChannelPlatform):
     """A product in which nothing new can be said in the channel of approvals."""
 
     @override
-    async def post_text(self, place: ChannelRef, card: Card, *, once: str = "") -> MessageRef:
+    async def post_text(self, place: ChannelRef, card: Card, *, idempotency_key: str = "") -> MessageRef:
         if place.channel == APPROVALS:
             raise MissingPermission("not there")
-        return await super().post_text(place, card, once=once)
+        return await super().post_text(place, card, idempotency_key=idempotency_key)
 
 
 @pytest.mark.parametrize("is_closed", [False, True])

@@ -49,9 +49,9 @@ class PeoplePlatform(FakePlatform):
         return found if len(found) <= most else ()
 
     @override
-    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, once: str = "") -> MessageRef:
+    async def post(self, place: ChannelRef, card: Card, ids: ButtonIds, *, idempotency_key: str = "") -> MessageRef:
         self._refuse(place)
-        return await super().post(place, card, ids, once=once)
+        return await super().post(place, card, ids, idempotency_key=idempotency_key)
 
     @override
     async def edit(self, message_ref: MessageRef, card: Card, ids: ButtonIds) -> None:
@@ -195,16 +195,16 @@ async def test_what_was_decided_while_no_process_ran_is_on_every_copy_after_the_
     assert [each.card.status for each in copies_now(platform)] == ["Rejected"]
 
 
-@pytest.mark.parametrize("posts_once", [True, False])
-async def test_of_a_copy_whose_answer_was_lost_one_message_has_buttons_that_count(posts_once: bool) -> None:
+@pytest.mark.parametrize("has_idempotent_posts", [True, False])
+async def test_of_a_copy_whose_answer_was_lost_one_message_has_buttons_that_count(has_idempotent_posts: bool) -> None:
     harness, platform = a_harness()
-    platform.posts_once = posts_once
+    platform.has_idempotent_posts = has_idempotent_posts
     platform.faults["post"] = [None, "lost"]
     await ask(harness, Policy(users=(ANN,)))
     async with harness.running():
         await eventually(lambda: any(each.shown for each in harness.store.card_copies.values()))
     copy = harness.store.card_copies[RUN, f"dm:{ANN}"]
-    assert len(platform.copies_of(ANN)) == (1 if posts_once else 2)
+    assert len(platform.copies_of(ANN)) == (1 if has_idempotent_posts else 2)
     counted = {each.id for each in await harness.store.issued(copy)}
     assert set(platform.messages[copy.message].ids.values()) == counted
 

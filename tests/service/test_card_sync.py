@@ -187,7 +187,7 @@ async def test_a_post_whose_answer_was_lost_leaves_a_message_whose_buttons_are_o
 
 
 async def test_where_the_product_knows_a_post_again_a_lost_answer_makes_no_second_message() -> None:
-    harness = Harness(platform=FakePlatform(posts_once=True, faults={"post": ["lost"]}))
+    harness = Harness(platform=FakePlatform(has_idempotent_posts=True, faults={"post": ["lost"]}))
     await harness.ask(recorded(argued(POST)[:2]))
     async with harness.running():
         await harness.platform.until(lambda: harness.platform.calls == ["post"])

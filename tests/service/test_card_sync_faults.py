@@ -50,7 +50,7 @@ _SOME = st.lists(st.sampled_from(_FAULTS), max_size=4)
 @given(
     faults=st.fixed_dictionaries(dict.fromkeys(("post", "find", "edit", "say", "edit_text", "notify_user"), _SOME)),
     restarts=st.lists(st.integers(0, 22), max_size=2, unique=True),
-    knows=st.sampled_from(["", "posts_once", "finds"]),
+    knows=st.sampled_from(["", "has_idempotent_posts", "finds"]),
 )
 def test_faults_of_every_kind_in_any_order_end_with_one_card_that_shows_the_end(
     faults: dict[str, list[Fault | None]], restarts: list[int], knows: str
@@ -58,7 +58,7 @@ def test_faults_of_every_kind_in_any_order_end_with_one_card_that_shows_the_end(
     platform = FakePlatform(
         # They are used up, so each example needs its own.
         faults={kind: list(each) for kind, each in faults.items()},
-        posts_once=knows == "posts_once",
+        has_idempotent_posts=knows == "has_idempotent_posts",
         finds=knows == "finds",
     )
     asyncio.run(_lived(platform, restarts))
@@ -112,11 +112,11 @@ _STEPS = st.lists(
 
 
 @settings(max_examples=8)
-@given(steps=_STEPS, knows=st.sampled_from(["", "posts_once", "finds"]))
+@given(steps=_STEPS, knows=st.sampled_from(["", "has_idempotent_posts", "finds"]))
 def test_within_a_minute_of_the_last_fault_deletion_or_restart_the_card_equals_its_log(
     steps: list[str | tuple[str, Fault | None]], knows: str
 ) -> None:
-    platform = FakePlatform(posts_once=knows == "posts_once", finds=knows == "finds")
+    platform = FakePlatform(has_idempotent_posts=knows == "has_idempotent_posts", finds=knows == "finds")
     asyncio.run(_disturbed(Harness(platform=platform, intervals=replace(QUICK, patience=10.0)), steps))
 
 

@@ -39,8 +39,8 @@ async def test_the_story_is_told_once_in_one_thread_with_answers_in_full_and_vot
         await harness.until_told(RUN)
     assert len(harness.platform.threads) == 1
     assert {place.thread for place, _ in harness.platform.said} == {"m1"}
-    for once in ("That is all.", "it has the times", "it takes the old one down", "approved"):
-        assert _told(harness).count(once) == 1, once
+    for idempotency_key in ("That is all.", "it has the times", "it takes the old one down", "approved"):
+        assert _told(harness).count(idempotency_key) == 1, idempotency_key
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_approvers_are_reminded_at_half_time_and_before_the_end_once_each(
 async def test_the_roles_that_may_decide_are_called_once_by_a_line_in_the_thread(
     policy: Policy, place: str, is_called: bool
 ) -> None:
-    harness = Harness(platform=FakePlatform(faults={"call": ["lost"]}))
+    harness = Harness(platform=FakePlatform(faults={"notify_roles": ["lost"]}))
     await harness.ask(recorded([*argued(POST), proposed(POST, policy=policy)]), thread=place)
     for _ in range(2):
         async with harness.running():

@@ -78,8 +78,8 @@ async def is_refused(harness: ChatServiceHarness, reply: Answer, before: object,
 
 async def test_what_an_approver_clicks_is_done_once(harness: ChatServiceHarness) -> None:
     run, ids = await waiting(harness)
-    assert (await harness.press(ALICE, ids[Action.APPROVE], once="i-1")) == Answer(Nothing())
-    assert (await harness.press(ALICE, ids[Action.APPROVE], once="i-1")) == Answer(Nothing())
+    assert (await harness.press(ALICE, ids[Action.APPROVE], event_id="i-1")) == Answer(Nothing())
+    assert (await harness.press(ALICE, ids[Action.APPROVE], event_id="i-1")) == Answer(Nothing())
     await harness.work()
     assert [call.arguments for call in harness.world.done] == ['{"title":"Post hello."}']
     state = await harness.people.state(run)
@@ -91,11 +91,11 @@ async def test_what_an_approver_clicks_is_done_once(harness: ChatServiceHarness)
 async def test_a_replayed_click_is_no_second_approval(harness: ChatServiceHarness) -> None:
     harness.write("team", ANYONE)
     run, ids = await waiting(harness)
-    await harness.press(ALICE, ids[Action.APPROVE], once="i-1")
+    await harness.press(ALICE, ids[Action.APPROVE], event_id="i-1")
     before = harness.snapshot()
-    assert await harness.press(BOB, ids[Action.APPROVE], once="i-1") == Answer(Nothing())
+    assert await harness.press(BOB, ids[Action.APPROVE], event_id="i-1") == Answer(Nothing())
     assert harness.snapshot() == before
-    reply = await harness.press(ALICE, ids[Action.APPROVE], once="i-2")
+    reply = await harness.press(ALICE, ids[Action.APPROVE], event_id="i-2")
     await is_refused(harness, reply, before, "You have already approved; 2 different people must.")
     reply = await harness.press(REQUESTER, ids[Action.APPROVE])
     await is_refused(harness, reply, before, "You made this request, so someone else must decide: anyone here.")
@@ -311,10 +311,10 @@ async def test_a_click_that_needs_words_or_a_second_yes_is_asked_for_them_and_ch
     run, ids = await waiting(harness)
     before = harness.snapshot()
     for action, required in ((Action.REJECT, False), (Action.CHANGE, True)):
-        reply = (await harness.say(PressButton(button=ids[action], message="m-1", once="i-1"), ALICE)).reply
+        reply = (await harness.say(PressButton(button=ids[action], message="m-1", event_id="i-1"), ALICE)).reply
         assert isinstance(reply, AskForText)
         assert reply.form.is_required is required
-    press = PressButton(button=ids[Action.APPROVE], message="m-1", once="i-1")
+    press = PressButton(button=ids[Action.APPROVE], message="m-1", event_id="i-1")
     reply = (await harness.say(press, ALICE)).reply
     assert isinstance(reply, AskToConfirm)
     assert reply.question.title == "1 call may destroy something"
@@ -402,7 +402,7 @@ async def test_a_button_of_another_message_is_refused_before_anything_is_asked(h
 async def test_a_refused_click_that_is_delivered_again_is_on_record_once(harness: ChatServiceHarness) -> None:
     _, ids = await waiting(harness)
     for _ in range(2):
-        await harness.press(ALICE, ids[Action.APPROVE], place=RANDOM, once="i-1")
+        await harness.press(ALICE, ids[Action.APPROVE], place=RANDOM, event_id="i-1")
     assert harness.audit == [("u-alice", "refused no_button")]
 
 
@@ -412,7 +412,7 @@ async def test_of_fifty_clicks_at_once_one_decides(harness: ChatServiceHarness) 
 
     async def click(number: int) -> Answer:
         action = Action.APPROVE if number % 2 else Action.REJECT
-        return await harness.press(people[number], ids[action], text="no", once=f"i-{number}")
+        return await harness.press(people[number], ids[action], text="no", event_id=f"i-{number}")
 
     async with asyncio.timeout(30):
         answers = await asyncio.gather(*(click(number) for number in range(50)))
@@ -470,7 +470,7 @@ async def test_a_plan_past_its_time_expires_whoever_clicks(harness: ChatServiceH
     harness.clock.tick(days=2)
     assert "This plan has expired" in texts(await harness.press(ALICE, ids[Action.APPROVE]))
     assert isinstance(await harness.people.state(run), s.Expired)
-    again = await harness.press(BOB, (await harness.shown(run))[Action.ASK_AGAIN], once="i-2")
+    again = await harness.press(BOB, (await harness.shown(run))[Action.ASK_AGAIN], event_id="i-2")
     assert again.run != run
     request = (await harness.people.state(again.run)).request
     assert (request.prompt, request.requester) == ("Post hello.", BOB)

@@ -146,8 +146,8 @@ async def test_the_only_configuration_there_is_needs_no_default(tmp_path: Path) 
 
 
 async def test_the_same_event_again_begins_nothing_and_names_the_run(harness: ChatServiceHarness) -> None:
-    first = await harness.start_run(REQUESTER, GENERAL, "Go.", once="i-1")
-    again = await harness.start_run(REQUESTER, GENERAL, "Go.", once="i-1")
+    first = await harness.start_run(REQUESTER, GENERAL, "Go.", event_id="i-1")
+    again = await harness.start_run(REQUESTER, GENERAL, "Go.", event_id="i-1")
     assert (again.run, again.private) == (first.run, None)
     assert list(harness.log.events) == [first.run]
     assert harness.wakes == 1
@@ -247,11 +247,11 @@ async def test_a_follow_up_of_a_run_whose_configuration_is_gone_takes_the_one_th
 async def test_a_retry_asks_the_same_in_the_same_conversation_as_a_new_run(harness: ChatServiceHarness) -> None:
     first = await harness.ask("Post hello.")
     followed = (await harness.start_run(REQUESTER, GENERAL, "Longer.", thread_of=first)).run
-    reply = await harness.retry(BOB, GENERAL, followed.lower(), once="i-9")
+    reply = await harness.retry(BOB, GENERAL, followed.lower(), event_id="i-9")
     old, new = [(await harness.people.state(run)).request for run in (followed, reply.run)]
     assert (new.prompt, new.history, new.config) == (old.prompt, old.history, old.config)
     assert new.requester == BOB
-    assert (await harness.retry(BOB, GENERAL, followed, once="i-9")).run == reply.run
+    assert (await harness.retry(BOB, GENERAL, followed, event_id="i-9")).run == reply.run
     view = view_of(await harness.log.read(reply.run))
     assert view is not None
     assert view.state.kind == "queued"

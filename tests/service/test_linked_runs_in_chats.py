@@ -36,7 +36,7 @@ async def failed(harness: ChatServiceHarness) -> tuple[str, str]:
 
 async def test_a_press_begins_one_run_with_a_card_of_its_own_at_the_same_place(harness: ChatServiceHarness) -> None:
     run, button = await failed(harness)
-    answer = await harness.press(BOB, button, once="i-1")
+    answer = await harness.press(BOB, button, event_id="i-1")
     assert isinstance(answer.reply, Started)
     await harness.work()
     card = await harness.card(answer.run)
@@ -51,8 +51,8 @@ async def test_a_press_begins_one_run_with_a_card_of_its_own_at_the_same_place(h
 
 async def test_a_second_press_is_told_of_the_run_there_is(harness: ChatServiceHarness) -> None:
     _, button = await failed(harness)
-    first = await harness.press(BOB, button, once="i-1")
-    again = await harness.press(ALICE, button, once="i-2")
+    first = await harness.press(BOB, button, event_id="i-1")
+    again = await harness.press(ALICE, button, event_id="i-2")
     assert isinstance(again.reply, Private)
     assert f"This is already planned: run {first.run}." in texts(again)
     assert len(harness.store.cards) == 2
@@ -80,12 +80,12 @@ async def test_a_press_whose_answer_was_lost_keeps_its_card_and_one_that_is_gone
     with pytest.MonkeyPatch.context() as outage:
         outage.setattr(harness.log, "append", written_but_unheard)
         with pytest.raises(StorageError):
-            await harness.press(BOB, button, once="i-1")
+            await harness.press(BOB, button, event_id="i-1")
     made = link_of(await harness.people.state(run), "rest")
     assert made is not None
     assert (set(harness.store.cards), made.run in harness.log.events) == ({run, made.run}, False)
     del harness.store.cards[made.run]
-    await harness.press(ALICE, button, once="i-2")
+    await harness.press(ALICE, button, event_id="i-2")
     await harness.work()
     assert set(harness.store.cards) == {run, made.run}
     assert isinstance(await harness.people.state(made.run), s.AwaitingDecision)

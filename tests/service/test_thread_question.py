@@ -18,7 +18,7 @@ from tests.service.card_sync_harness import FakePlatform, Message, eventually
 from tests.service.chat_service_harness import GENERAL, RANDOM, Answer, ChatServiceHarness, texts
 
 THREAD = replace(GENERAL, thread="m-1")
-WORDS = FollowUp(prompt="Shorter, please.", once="e-1")
+WORDS = FollowUp(prompt="Shorter, please.", event_id="e-1")
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ async def test_once_the_plan_is_decided_words_go_on_with_the_conversation_at_onc
     await harness.people.reject(run, state.plan.digest, ALICE, "no")
     assert isinstance((await press(harness, ids[Action.START_NEW])).reply, Started)
     assert isinstance(
-        (await harness.say(replace(WORDS, once="e-2"), BOB, replace(THREAD, thread="m-1"))).reply, Started
+        (await harness.say(replace(WORDS, event_id="e-2"), BOB, replace(THREAD, thread="m-1"))).reply, Started
     )
 
 
@@ -210,9 +210,9 @@ async def test_a_question_that_is_shown_or_answered_or_too_old_is_asked_no_more(
     reply = (await harness.say(WORDS, ALICE, THREAD)).reply
     assert isinstance(reply, Private)
     await harness.chat_service.question_shown(reply.question, THREAD)
-    again = await asked(harness, BOB, replace(WORDS, once="e-2"))
+    again = await asked(harness, BOB, replace(WORDS, event_id="e-2"))
     await press(harness, again[Action.START_NEW], BOB)
-    await asked(harness, MALLORY, replace(WORDS, once=""))
+    await asked(harness, MALLORY, replace(WORDS, event_id=""))
     harness.clock.tick(hours=1)
     assert await look(harness, FakePlatform()) == []
 
@@ -222,7 +222,7 @@ async def test_a_product_that_does_not_take_the_question_now_is_asked_again_and_
 ) -> None:
     await waiting(harness)
     for number in range(5):
-        await asked(harness, BOB, replace(WORDS, once=f"e-{number}"))
+        await asked(harness, BOB, replace(WORDS, event_id=f"e-{number}"))
     platform = FakePlatform()
     faults = [RateLimited(1), MissingPermission("for a moment"), OSError("gone"), MessageNotFound("the thread")]
     platform.faults = {"find": [MissingPermission("no history")], "post": [*faults]}

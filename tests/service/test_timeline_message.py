@@ -58,9 +58,11 @@ async def test_another_process_goes_on_with_the_same_message() -> None:
     assert told(harness).count("approved") == 1
 
 
-@pytest.mark.parametrize("knows", ["posts_once", "finds", ""])
+@pytest.mark.parametrize("knows", ["has_idempotent_posts", "finds", ""])
 async def test_a_story_whose_answer_was_lost_is_told_once_wherever_the_product_knows_it(knows: str) -> None:
-    platform = FakePlatform(faults={"say": ["lost"]}, posts_once=knows == "posts_once", finds=knows == "finds")
+    platform = FakePlatform(
+        faults={"say": ["lost"]}, has_idempotent_posts=knows == "has_idempotent_posts", finds=knows == "finds"
+    )
     harness = Harness(platform=platform)
     await harness.ask(recorded(argued(POST)))
     async with harness.running():

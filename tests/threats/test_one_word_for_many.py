@@ -189,12 +189,12 @@ async def test_a_log_that_lets_one_word_do_is_not_lawful() -> None:
     later = now + timedelta(minutes=30)
     with pytest.raises(IllegalTransition, match="give it more time"):
         evolve(state, replace(happened, valid_until=state.valid_until + timedelta(minutes=20)), later)
-    once = evolve(state, e.ResolutionApproved(index=0, by=ALICE, verdict="run_it"), now)
+    event_id = evolve(state, e.ResolutionApproved(index=0, by=ALICE, verdict="run_it"), now)
     for event in (word, e.ResolutionApproved(index=0, by=ALICE, verdict="run_it")):
         with pytest.raises(IllegalTransition):
-            evolve(once, event, now)
+            evolve(event_id, event, now)
     with pytest.raises(IllegalTransition):
-        evolve(once, e.ResolutionApproved(index=0, by=BOB, verdict="run_it"), now)
+        evolve(event_id, e.ResolutionApproved(index=0, by=BOB, verdict="run_it"), now)
     for version in (1, 2):
         old = replace(state, request=replace(state.request, rules_version=version))
         assert isinstance(evolve(old, word, now), s.Executing)

@@ -330,7 +330,7 @@ class Copies:
         store, platform = self.context.store, self.context.platform
         issued = await store.issued(copy)
         at = max((each.issued_at for each in issued), default=None)
-        if at is not None and not (platform.posts_once and self.context.clock.now() - at < SAME):
+        if at is not None and not (platform.has_idempotent_posts and self.context.clock.now() - at < SAME):
             found = await self._found(copy, platform, at)
             if found is not None:
                 await store.save_copy(copy, replace(copy, message=found, state="live", note=""))
@@ -340,7 +340,7 @@ class Copies:
             copy, issued = after, ()
         ids = await issue_ids(store, copy, snapshot.card, view.state, self.context.clock.now())
         try:
-            stands = await platform.post(_place(copy), snapshot.card, ids, once=_name(copy))
+            stands = await platform.post(_place(copy), snapshot.card, ids, idempotency_key=_name(copy))
         finally:
             self.context.throttle.edited(_key(copy), self.context.clock.monotonic())
         shown = "" if issued else snapshot.fingerprint  # Of a message that stood already nobody knows what it shows.
@@ -351,7 +351,7 @@ class Copies:
 
     async def _found(self, copy: CardCopy, platform: ChatPlatform, at: datetime) -> str | None:
         with suppress(RateLimited, *_REFUSED):
-            found = await platform.find(_place(copy), once=_name(copy), at=at)
+            found = await platform.find(_place(copy), idempotency_key=_name(copy), at=at)
             return None if found is None else found.message
         return None
 

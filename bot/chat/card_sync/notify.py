@@ -196,20 +196,20 @@ class Notifier:
         copies = await self.context.store.copies(card.run, card.tenant)
         return list(_places_of([each for each in copies if not each.person]).values())
 
-    async def _post_once(self, place: ChannelRef, notice: Card, use: BreakGlassUse, once: str) -> None:
+    async def _post_once(self, place: ChannelRef, notice: Card, use: BreakGlassUse, idempotency_key: str) -> None:
         try:
-            if await self._stands(place, use, once) is None:
-                await self.context.platform.post_text(place, notice, once=once)
+            if await self._stands(place, use, idempotency_key) is None:
+                await self.context.platform.post_text(place, notice, idempotency_key=idempotency_key)
         except (MessageNotFound, CardTooLarge) as error:
             _log.warning("the use of break-glass can't be told in %s: %s", place.channel, error)
 
-    async def _stands(self, place: ChannelRef, use: BreakGlassUse, once: str) -> MessageRef | None:
+    async def _stands(self, place: ChannelRef, use: BreakGlassUse, idempotency_key: str) -> MessageRef | None:
         """The message of an earlier attempt; whoever may not look for it does not find it."""
         platform = self.context.platform
         # The story and the card name the plan as well; only the notice has this for its status.
         words = (catalog.text("break_glass.status"), short(use.digest))
         with suppress(MissingPermission):
-            stands = await platform.find(place, once=once, at=use.at)
+            stands = await platform.find(place, idempotency_key=idempotency_key, at=use.at)
             if stands is None and isinstance(platform, FindsText):
                 return await platform.find_text(place, words, at=use.at)
             return stands
@@ -257,10 +257,12 @@ class Notifier:
         line = catalog.rich("card_sync.call", approvers=joined(roles, " "), until=until)
         place = elsewhere or (timeline_place(card) if card.story else place_of(card))
         try:
-            once = f"{card.run}:{short(plan.digest)}" + (f":{elsewhere.channel}" if elsewhere is not None else "")
-            await self.context.platform.call(place, line, once=once)
+            idempotency_key = f"{card.run}:{short(plan.digest)}" + (
+                f":{elsewhere.channel}" if elsewhere is not None else ""
+            )
+            await self.context.platform.notify_roles(place, line, idempotency_key=idempotency_key)
         except RateLimited:
-            if self.context.platform.posts_once:
+            if self.context.platform.has_idempotent_posts:
                 raise
 
     async def post_outcome(self, card: CardRecord, view: RunView) -> CardRecord:

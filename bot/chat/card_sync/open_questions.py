@@ -137,6 +137,6 @@ class OpenQuestions:
         known, platform = question.buttons[0], self.context.platform
         _, place = words_of(known)
         with suppress(MissingPermission, MessageNotFound):  # Who may not look whether it stands asks once more.
-            if await platform.find(place, once=question.event, at=known.issued_at) is not None:
+            if await platform.find(place, idempotency_key=question.event, at=known.issued_at) is not None:
                 return
-        await platform.post(place, card_of(buttons), ids_of(buttons), once=question.event)
+        await platform.post(place, card_of(buttons), ids_of(buttons), idempotency_key=question.event)

@@ -197,7 +197,7 @@ class CardPublisher:
         if not issued:
             return await self._post(card, view)
         at = max(each.issued_at for each in issued)
-        if self.context.platform.posts_once and self.context.clock.now() - at < SAME:
+        if self.context.platform.has_idempotent_posts and self.context.clock.now() - at < SAME:
             card = await self._post(card, view)
             return await self.context.saved(card, card.with_fingerprint(""))
         stands = await self._found(card, at)
@@ -208,7 +208,7 @@ class CardPublisher:
     async def _found(self, card: CardRecord, at: datetime) -> MessageRef | None:
         """The message of this attempt; whoever may not look for it, or not now, does not find it."""
         try:
-            return await self.context.platform.find(place_of(card), once=_name(card), at=at)
+            return await self.context.platform.find(place_of(card), idempotency_key=_name(card), at=at)
         except (MessageNotFound, MissingPermission, RateLimited, CardTooLarge):
             return None
 
@@ -239,13 +239,13 @@ class CardPublisher:
     async def _placed(self, card: CardRecord, snapshot: Snapshot, ids: IssuedIds) -> MessageRef:
         """Post in the thread, or in its channel if the thread is gone."""
         try:
-            return await self.context.platform.post(place_of(card), snapshot.card, ids, once=_name(card))
+            return await self.context.platform.post(place_of(card), snapshot.card, ids, idempotency_key=_name(card))
         except (MessageNotFound, EditRefused) as error:
             if not card.thread:
                 raise NoChannelForCard from error
         moved = replace(card, thread="")
         try:
-            stands = await self.context.platform.post(place_of(moved), snapshot.card, ids, once=_name(card))
+            stands = await self.context.platform.post(place_of(moved), snapshot.card, ids, idempotency_key=_name(card))
         except MessageNotFound:
             raise NoChannelForCard from None
         await self.context.saved(card, moved)  # Only now: a place that is closed for a moment has its threads still.

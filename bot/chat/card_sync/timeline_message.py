@@ -236,20 +236,22 @@ class TimelineMessage:
 
     async def _posted(self, card: CardRecord, told: Card, *, at: datetime) -> CardRecord:
         """Post the next message, unless that was done before this process began, or its answer was lost."""
-        platform, once = self.context.platform, f"{card.run}:story:{card.told}"
+        platform, idempotency_key = self.context.platform, f"{card.run}:story:{card.told}"
         may_stand, self._begins = not self._begins, False
-        stands = await self._found(card, once, at) if may_stand and not platform.posts_once else None
+        stands = (
+            await self._found(card, idempotency_key, at) if may_stand and not platform.has_idempotent_posts else None
+        )
         if stands is None:
-            stands = await platform.post_text(timeline_place(card), told, once=once)
+            stands = await platform.post_text(timeline_place(card), told, idempotency_key=idempotency_key)
         card = await self.context.saved(card, replace(card, story_message=stands.message, story_from=card.told))
         if may_stand:
             await platform.edit_text(stands, told)  # What stood there already may tell less.
         return card
 
-    async def _found(self, card: CardRecord, once: str, at: datetime) -> MessageRef | None:
+    async def _found(self, card: CardRecord, idempotency_key: str, at: datetime) -> MessageRef | None:
         """The message of an earlier attempt; whoever may not look for it does not find it."""
         try:
-            return await self.context.platform.find(timeline_place(card), once=once, at=at)
+            return await self.context.platform.find(timeline_place(card), idempotency_key=idempotency_key, at=at)
         except (MissingPermission, CardTooLarge):
             return None
 

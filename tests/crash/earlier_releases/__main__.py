@@ -44,15 +44,15 @@ async def _live(url: str, folder: Path, cards: Path) -> None:
     async with open_chat_service(environment, over(board), [hall]) as chat_service:
         rita, alice = hall.person("rita"), hall.person("alice")
         for number, prompt in enumerate(("waits", "runs"), start=1):
-            await chat_service.handle(StartRun(prompt=prompt, once=prompt), rita, CHANNEL)
+            await chat_service.handle(StartRun(prompt=prompt, event_id=prompt), rita, CHANNEL)
             await _until(lambda number=number: hall.has(f"m{number}", "<Approve 2 calls="))
         board.hangs = True
         approve = re.search(r"<Approve 2 calls=([\w-]{22})>", hall.drawn["m2"])
         assert approve is not None
-        await chat_service.handle(PressButton(button=approve[1], message="m2", once="press"), alice, CHANNEL)
+        await chat_service.handle(PressButton(button=approve[1], message="m2", event_id="press"), alice, CHANNEL)
         await _until(lambda: board.keys)
         reads = len(board.reads)
-        await chat_service.handle(StartRun(prompt="reads", once="reads"), rita, CHANNEL)
+        await chat_service.handle(StartRun(prompt="reads", event_id="reads"), rita, CHANNEL)
         await _until(lambda: len(board.reads) > reads and {"m2", "m3"} <= hall.drawn.keys())
         await asyncio.sleep(1)
         await asyncio.to_thread(_write, cards, hall)
