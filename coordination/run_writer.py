@@ -164,9 +164,8 @@ class RunWriter:
                 if not isinstance(error, ConflictError):
                     raise
                 if not await self._catch_up():
-                    with contextlib.suppress(
-                        StorageError
-                    ):  # Else it is stopped here alone, until somebody restarts this.
+                    # Where that can't be written, calls are stopped in this process alone, until it is restarted.
+                    with contextlib.suppress(StorageError):
                         await self._log.stop_calls()
                     raise LogLostError(Text(_LOST, run=self.run)) from error
                 continue

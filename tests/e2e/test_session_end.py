@@ -24,7 +24,10 @@ from xdist.workermanage import NodeManager
 NodeManager.EXIT_TIMEOUT = 0.001
 """
 
-SHARING = ("tests/contract/test_usage.py", "tests/threats/test_unruly_tool_server.py")
+SHARING = (
+    "tests/contract/test_usage.py::test_what_was_used_since_a_moment_is_summed_by_tenant_and_by_person",
+    "tests/threats/test_unruly_tool_server.py::test_terminal_escapes_of_a_server_are_written_out",
+)
 """Tests that use the servers of their process: PostgreSQL, and the one that starts programs."""
 
 
@@ -43,7 +46,8 @@ def test_a_worker_that_is_killed_at_its_end_has_saved_and_ended_all(folder: Path
     (folder / "impatient.py").write_text(IMPATIENT)
     kept.mkdir(mode=0o711)
     measure = ["coverage", "run", f"--data-file={measured}", "-m", "pytest", "-p", "impatient", "-q", "-n1", *SHARING]
-    environ = {**os.environ, "PYTHONPATH": str(folder), "TMPDIR": str(kept)}
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST_")}
+    environ = {**outside, "PYTHONPATH": str(folder), "TMPDIR": str(kept)}
 
     ended = subprocess.run(
         [sys.executable, "-m", *measure], check=False, cwd=ROOT, env=environ, capture_output=True, text=True
