@@ -128,20 +128,20 @@ class EventLines:
             return
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
-        if name == b"event":
-            self._event = value.strip()
-        elif line.startswith(b"{") and _is_object(line):
-            # Some servers report that they failed in the middle of a stream without the form of an event.
-            payloads.append(line)
-        elif name not in _FIELDS and len(self._foreign) < _MOST_FOREIGN_LINES:
-            self._foreign.append(line[:_LONGEST_FOREIGN_LINE])
-        elif name == b"data":
+        if name == b"data":
             self._data.append(value)
             self._data_size += len(value)
             if value.strip() == _DONE:
                 self._end_event(payloads)
             elif self._data_size > self._limit:
                 raise OverflowError
+        elif name == b"event":
+            self._event = value.strip()
+        elif line.startswith(b"{") and _is_object(line):
+            # Some servers report that they failed in the middle of a stream without the form of an event.
+            payloads.append(line)
+        elif name not in _FIELDS and len(self._foreign) < _MOST_FOREIGN_LINES:
+            self._foreign.append(line[:_LONGEST_FOREIGN_LINE])
 
     def _end_event(self, payloads: list[bytes]) -> None:
         data, event = self._data, self._event
@@ -423,9 +423,11 @@ def is_failure(event: Mapping[str, Raw]) -> bool:
     """Whether an event without a type reports a failure, in any of the shapes that servers and gateways give it."""
     if event.get("error") or event.get("object") == "error":
         return True
+    if event.get("choices"):
+        return False  # As in nearly all of a reply: the rest is not looked for there.
     is_coded = any(key in event for key in ("code", "status_code", "http_code"))
     has_words = any(isinstance(event.get(key), str) for key in ("message", "msg"))
-    return not event.get("choices") and ("detail" in event or (has_words and is_coded) or _minimax(event) is not None)
+    return "detail" in event or (has_words and is_coded) or _minimax(event) is not None
 
 
 def reported_problem(event: Mapping[str, Raw]) -> Problem:

@@ -225,9 +225,11 @@ class ChatReplyParts(ReplyParts):
             if content:
                 self._add(self._text, _plain(content))
             calls = delta.get("tool_calls")
-            # Before there were several calls in a reply there was one, and some servers still answer so.
-            earlier: Raw = {"index": 0, "function": delta.get("function_call")}
-            for call in calls if isinstance(calls, list) else [earlier] if delta.get("function_call") else []:
+            if not isinstance(calls, list):
+                # Before there were several calls in a reply there was one, and some servers still answer so.
+                only = delta.get("function_call")
+                calls = [{"index": 0, "function": only}] if only else []
+            for call in calls:
                 if isinstance(call, dict):
                     self._take_call(call)
             self._take_reasoning(delta)
@@ -247,15 +249,17 @@ class ChatReplyParts(ReplyParts):
 
     def _take_reason(self, choice: dict[str, Raw]) -> None:
         """An empty reason is none: Ollama and proxies give one with every piece, as others give null."""
+        told = choice.get("finish_reason") or choice.get("finishReason")
+        finish = told.strip() if isinstance(told, str) else ""
+        if not finish or finish == "null":
+            return
         own = choice.get("provider_specific_fields")
         native = choice.get("native_finish_reason") or (
             own.get("native_finish_reason") if isinstance(own, dict) else None
         )
-        finish = (text_of(choice.get("finish_reason")) or text_of(choice.get("finishReason"))).strip()
-        if finish and finish != "null":
-            # LiteLLM calls what it does not know a stop, and keeps the word of the provider beside.
-            is_hidden = finish == "stop" and ending_of(text_of(native)) == "broken"
-            self._finish = text_of(native) if is_hidden else finish
+        # LiteLLM calls what it does not know a stop, and keeps the word of the provider beside.
+        is_hidden = finish == "stop" and ending_of(text_of(native)) == "broken"
+        self._finish = text_of(native) if is_hidden else finish
 
     def _take_reasoning(self, delta: dict[str, Raw]) -> None:
         for name in REASONING_KEYS:
