@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 import discord
+from discord import http as discord_http
 
 from bot.cards.text import visible
 from bot.chat.platform import (
@@ -138,7 +139,7 @@ async def read_answer(response: aiohttp.ClientResponse) -> object:
 
 def read_answers() -> None:
     """Have discord.py read answers by `read_answer`: it has no setting for this."""
-    for module in (discord.http, discord.webhook.async_):
+    for module in (discord_http, discord.webhook.async_):
         setattr(module, "json_or_text", read_answer)  # noqa: B010 - a function of another type
 
 

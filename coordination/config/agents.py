@@ -24,7 +24,7 @@ from coordination.config.sections import AgentKeys, BackendKeys, ModelKeys, Mode
 from coordination.config.server_sections import ServerKeys
 from coordination.config.servers import IN_THE_FILE, LEAST_KEY, ServerBook, secrets_in_the_file
 from coordination.config.tool_policy import AgentTools, Pattern
-from coordination.config.yaml_tree import Scalar, Table, is_open
+from coordination.config.yaml_tree import Node, Scalar, Table, is_open
 from coordination.domain.tool_rules import Rule
 from coordination.run_options import AgentProfile
 from coordination.text import Text, either, template
@@ -232,7 +232,7 @@ class Backends:
             why = Text("the API of {provider} has no such option", provider=provider.title)
             self._warn_of(keys, "headers", Text("has no effect with {type}: {why}", type=provider.type, why=why))
         node = keys.table.entries["headers"]
-        written = node.entries if isinstance(node, Table) else {}
+        written: Mapping[str, Node] = node.entries if isinstance(node, Table) else {}
         known = {name: value for name, value in keys.headers.items() if not is_open(written[name])}
         problems = [*problems_of_headers(known), *reserved_headers(keys.headers, provider)]
         for name, found, expected in problems:

@@ -318,7 +318,7 @@ class AnthropicClients(HttpClients):
             http_client=DefaultAioHttpClient(limits=CONNECTION_LIMITS, verify=trusted_authorities()),
         )
         # An option would be added to ANTHROPIC_CUSTOM_HEADERS, which could replace the key at any server.
-        client._custom_headers = dict(headers)  # noqa: SLF001 - see above
+        setattr(client, "_custom_headers", dict(headers))  # noqa: B010 - see above; it is private
         return cast("SdkClient", client)
 
     @override

@@ -65,7 +65,7 @@ class AzureClients(OpenAIClients):
 
 def _with_headers(client: AsyncOpenAI, base_url: str, headers: Mapping[str, str]) -> SdkClient:
     """The client with these headers of its own. Those in OPENAI_CUSTOM_HEADERS could replace the key at any server."""
-    client._custom_headers = dict(headers)  # noqa: SLF001 - an option would be added to what the environment has
+    setattr(client, "_custom_headers", dict(headers))  # noqa: B010 - an option would be added to what the environment has
     known = provider_at(base_url)
     if known is None or known.type != "openai":
         # The environment names an account's organization and project at OpenAI, which is no other server's business.
