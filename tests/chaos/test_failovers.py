@@ -136,25 +136,33 @@ async def test_a_failover_that_lost_nothing_stops_nothing(tmp_path: Path) -> Non
 
 
 async def test_an_old_primary_that_comes_back_behind_the_address_is_known_by_what_it_lacks() -> None:
-    assert PROGRAMS is not None
-    async with replicated(PROGRAMS, synchronous=False) as (primary, standby, address):
-        url = address.url(primary.new_database())
-        await asyncio.to_thread(migrate_all, url)
-        async with SqlLog.open(url, submit=submit_nothing, stop=freeze_after_loss) as log:
-            await begun(log, "before")
-            await until(partial(knows, standby, url, "before"), what="the standby has it")
-            await asyncio.to_thread(primary.stop, immediately=True)
-            await asyncio.to_thread(standby.promote)
-            address.switch(standby)
-            await once_it_answers(log, "after")
-            await asyncio.to_thread(primary.start)
-            address.switch(primary)
-            with pytest.raises(LogLostError, match=r"are gone: after\."):
-                await once_it_answers(log, "later")
-            assert not knows(primary, url, "later")
+    async with log_on_both() as (primary, standby, address, log, url):
+        await asyncio.to_thread(primary.stop, immediately=True)
+        await asyncio.to_thread(standby.promote)
+        address.switch(standby)
+        await once_it_answers(log, "after")
+        await asyncio.to_thread(primary.start)
+        address.switch(primary)
+        with pytest.raises(LogLostError, match=r"are gone: after\."):
+            await once_it_answers(log, "later")
+        assert not knows(primary, url, "later")
 
 
 async def test_a_standby_that_is_not_promoted_yet_says_that_it_is_read_only_until_it_is() -> None:
+    async with log_on_both() as (_, standby, address, log, _):
+        address.switch(standby)
+        with pytest.raises(DatabaseAwayError):
+            await begun(log, "its connection is cut")
+        for _ in range(2):
+            with pytest.raises(DatabaseBlockedError, match="set DATABASE_URL to the primary if it is a standby"):
+                await begun(log, "after")
+        await asyncio.to_thread(standby.promote)
+        await once_it_answers(log, "after")
+
+
+@asynccontextmanager
+async def log_on_both() -> AsyncGenerator[tuple[OwnPostgres, Standby, Address, SqlLog, str]]:
+    """A primary, its standby, the address that leads to either, and a log there whose run `before` both know; its url."""
     assert PROGRAMS is not None
     async with replicated(PROGRAMS, synchronous=False) as (primary, standby, address):
         url = address.url(primary.new_database())
@@ -162,14 +170,7 @@ async def test_a_standby_that_is_not_promoted_yet_says_that_it_is_read_only_unti
         async with SqlLog.open(url, submit=submit_nothing, stop=freeze_after_loss) as log:
             await begun(log, "before")
             await until(partial(knows, standby, url, "before"), what="the standby has it")
-            address.switch(standby)
-            with pytest.raises(DatabaseAwayError):
-                await begun(log, "its connection is cut")
-            for _ in range(2):
-                with pytest.raises(DatabaseBlockedError, match="set DATABASE_URL to the primary if it is a standby"):
-                    await begun(log, "after")
-            await asyncio.to_thread(standby.promote)
-            await once_it_answers(log, "after")
+            yield primary, standby, address, log, url
 
 
 def knows(server: Postgres, url: str, run: str) -> bool:
