@@ -265,8 +265,7 @@ SWEEP_SECONDS = 30.0
 """How often a working process looks for plans that expired while nobody was looking."""
 
 REVIEW_SECONDS = 60.0
-"""How often a working process holds the plans that wait against the rules of now, so that their cards say what changed.
-"""
+"""How often a worker compares the plans that wait with the rules of now, so that their cards say what changed."""
 
 LOADED_AFTER = 5.0
 """Seconds until the libraries that a first run needs are surely loaded."""

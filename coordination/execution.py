@@ -33,8 +33,7 @@ MAX_RESULT = 20_000
 """Characters of a call's result that the log keeps."""
 
 GRACE = 8.0
-"""Seconds that a call under way has left where a person waits for the program to end: an answer spares them a question.
-"""
+"""Seconds that a call under way has left where a person waits for the program to end: its answer saves a question."""
 
 FROZEN_LOOK = 2.0
 """Seconds between looks whether what is frozen may go on."""

@@ -62,8 +62,7 @@ CardState: TypeAlias = Asked | Live | Reposting | Done | Gone
 
 
 Reminder: TypeAlias = Literal["new", "half", "last"]
-"""A word to those who may decide: there is a plan, half of its time is over, its end is near. They come in this order.
-"""
+"""A word to those who may decide: there is a plan, half of its time is over, its end is near. In this order."""
 
 
 @dataclass(frozen=True, kw_only=True)

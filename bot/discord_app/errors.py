@@ -89,8 +89,7 @@ _PLACES = frozenset({10003, 10004, 50008})
 """A channel or a server that is not there, or a forum, in which nothing stands outside of a post."""
 _GONE = frozenset({10008})
 _UNCHANGEABLE = frozenset({30046, 50005, 50083, 160005})
-"""Too many edits of messages that are older than an hour; another one's message; a thread that is archived, or locked.
-"""
+"""Too many edits of messages older than an hour; another one's message; a thread that is archived, or locked."""
 _BUSY = frozenset({20016, 20022, 20028, 20029, 31001, 40003, 40062, 130000})
 """Slow mode, the write limits of a channel or a server, direct messages opened too fast, a resource with too much to
 do."""

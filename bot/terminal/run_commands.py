@@ -333,7 +333,8 @@ def demo(context: CliContext, prompt: str, *, config: str, preset: PresetDecisio
 def _check_decider(context: CliContext, preset: PresetDecision | None, *, emits: bool) -> None:
     """Where a yes is given with the request, or can be given with a key: no tool server may be the one to give it."""
     asks = screen.can_ask(context.stdin, context.stderr if emits else context.stdout)
-    if preset.approves if preset is not None else asks:
+    decides = asks if preset is None else preset.approves
+    if decides:
         refuse_tool_servers(context.environment)
 
 

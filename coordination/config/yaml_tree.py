@@ -183,8 +183,7 @@ MAX_BYTES = 256_000
 MAX_DEPTH = 40
 TOO_LARGE = Text("more than {most} kB", most=MAX_BYTES // 1000)
 MAX_VALUES = 20_000
-"""Values, and hundreds of characters, after aliases are followed: a few lines of aliases of aliases can mean billions.
-"""
+"""Values, and hundreds of characters, with aliases followed: a few lines of aliases of aliases can mean billions."""
 TOO_MANY = Text("more than {most:,} values once aliases are expanded", most=MAX_VALUES), Text("fewer")
 TOO_DEEP = Text("more than {most} levels of nesting", most=MAX_DEPTH), Text("fewer")
 

@@ -17,8 +17,7 @@ from coordination.domain.comparisons import COMPARISONS, Operator, all_of, any_o
 from coordination.domain.policy import Person
 
 SUBJECTS = ("requester.user", "requester.role", "place", "time")
-"""What a condition may be about beside arguments: the account that asked, each role that it has, the channel, the hour.
-"""
+"""What a condition may be about beside arguments: the account that asked, each of its roles, the channel, the hour."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -28,8 +28,7 @@ CALL = "tools/call"
 LIST = "tools/list"
 
 _TAKEN: Mapping[str, Raw] = {"content": [], "isError": True, "resultType": "complete"}
-"""What the SDK is told in place of a call's answer. Of an answer that failed it asks nothing, and it throws none away.
-"""
+"""What the SDK is told in place of a call's answer. Of a failed answer it asks nothing, and it throws none away."""
 
 _MOST_ASKED = 1_000
 
